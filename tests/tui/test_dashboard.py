@@ -189,6 +189,9 @@ async def test_detach_goes_home_and_leaving_says_how_to_come_back(
     made = app(run=log.run)
     async with made.run_test(size=SMALL) as pilot:
         await until(pilot, lambda: "5/100" in shown(pilot.app))
+        assert "d Detach" in shown(pilot.app).splitlines()[-1], (
+            "what has ended has Esc Back: see the snapshots"
+        )
         await pilot.press("d")
         await until(pilot, lambda: isinstance(pilot.app.screen, Home) and "tone" in shown(pilot.app))
         await pilot.press("enter")

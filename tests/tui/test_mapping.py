@@ -50,18 +50,17 @@ async def test_a_file_nobody_knows_is_mapped_and_read(
         await data_step(pilot)
         await until(pilot, lambda: "was not detected" in words(pilot.app))
         await until(pilot, lambda: "^s" in words(pilot.app))
-        await mapping(pilot)
+        await pilot.press("enter")  # leads on to the columns
+        await until(
+            pilot, lambda: isinstance(pilot.app.screen, ColumnMapping) and "format" in shown(pilot.app)
+        )
         await until(pilot, lambda: "no known format: choose the columns below" in words(pilot.app))
         await until(pilot, lambda: "1 frage text Was ist 0?" in words(pilot.app))
-        await until(pilot, lambda: "auto: ?" in shown(pilot.app))
+        await until(pilot, lambda: "Choose the column of prompt and of completion" in words(pilot.app))
         await pilot.press("enter")  # it can't be taken like this
         assert isinstance(pilot.app.screen, ColumnMapping)
-        await pilot.press(
-            "right", "right", "right", "right"
-        )  # instruction, chat, sharegpt, prompt-completion
-        await until(pilot, lambda: "column not found for prompt and completion" in words(pilot.app))
-        await pilot.press("down", "1")
-        await until(pilot, lambda: "column not found for completion" in words(pilot.app))
+        await pilot.press("1")  # the first role is selected
+        await until(pilot, lambda: "Choose the column of completion" in words(pilot.app))
         await pilot.press("1")
         await until(pilot, lambda: "cannot be both prompt and completion" in words(pilot.app))
         await pilot.press("k", "right")  # back from the context: the answer is the next column
@@ -102,7 +101,7 @@ async def test_what_was_guessed_is_overruled(app: Callable[..., TuneApp]) -> Non
         await pilot.press("j", "j", "l")
         await until(pilot, lambda: "assistant S0" in words(pilot.app))
         await pilot.press("0")
-        await until(pilot, lambda: "column not found for completion" in words(pilot.app))
+        await until(pilot, lambda: "Choose the column of completion" in words(pilot.app))
         await pilot.press("3")
         await until(pilot, lambda: "assistant S0" in words(pilot.app))
         await pilot.press("enter")
@@ -147,14 +146,23 @@ async def test_many_columns_scroll_and_an_unreadable_file_says_so(app: Callable[
         await until(pilot, lambda: isinstance(pilot.app.screen, DataStep))
 
 
-async def test_columns_that_are_not_detected_begin_as_the_goal_says(app: Callable[..., TuneApp]) -> None:
-    rows = [{"frage": f"Wo ist {n}?", "art": "abc"[n % 3], "id": n} for n in range(60)]
+@pytest.mark.parametrize("answers", [{"task": "classify"}, {}], ids=["goal", "values"])
+async def test_columns_that_are_not_detected_begin_with_labels_by_goal_or_values(
+    app: Callable[..., TuneApp], answers: dict[str, str]
+) -> None:
+    """Dates are as few and short as labels, and are none."""
+    rows = [
+        {"frage": f"Wo ist {n}?", "art": "abc"[n % 3], "id": n, "am": f"2024-0{n % 9 + 1}-11"}
+        for n in range(60)
+    ]
     write("fragen.jsonl", rows)
-    draft = Draft(data=("fragen.jsonl",), model="builtin:tiny", answers={"task": "classify"})
+    draft = Draft(data=("fragen.jsonl",), model="builtin:tiny", answers=answers)
     async with app(wizard=True, draft=draft).run_test(size=SMALL) as pilot:
         await data_step(pilot)
-        await until(pilot, lambda: "was not detected" in words(pilot.app))
-        await mapping(pilot)
+        await until(
+            pilot, lambda: "press Enter to say which column" in words(pilot.app).replace("Press", "press")
+        )
+        await pilot.press("enter")
         await until(pilot, lambda: "‹ classification ›" in words(pilot.app))
         await until(pilot, lambda: "text frage label art" in words(pilot.app))
         await pilot.press("enter")

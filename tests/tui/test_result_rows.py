@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from showing import SMALL, shown, until
@@ -68,7 +68,11 @@ async def test_wrong_rows_are_listed_by_label_and_by_what_changed(
         await until(pilot, lambda: "ticket 4" in shown(pilot.app))
         await pilot.press("right")
         await until(pilot, lambda: "1 row of billing" in shown(pilot.app))
-        await pilot.press("left", "s")
+        await pilot.press("right", "s")
+        await until(
+            pilot, lambda: "No row of login was right before training and is wrong now" in words(pilot)
+        )
+        await pilot.press("left", "left")
         await until(pilot, lambda: "wrong now, right before: 1 row (3%)" in shown(pilot.app))
         await pilot.press("s")
         await until(pilot, lambda: "right now, wrong before: 18 rows" in shown(pilot.app))
@@ -76,6 +80,10 @@ async def test_wrong_rows_are_listed_by_label_and_by_what_changed(
         await until(pilot, lambda: "ticket 7" in shown(pilot.app))
         await pilot.press("escape", "escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, ResultScreen))
+
+
+def words(pilot: Any) -> str:
+    return " ".join(shown(pilot.app).split())
 
 
 async def test_labels_have_their_scores_and_the_matrix_of_their_confusions(

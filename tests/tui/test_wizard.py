@@ -22,6 +22,7 @@ from tuiftune.tui.dashboard.dashboard import Dashboard
 from tuiftune.tui.wizard.data.clean import Repair
 from tuiftune.tui.wizard.data.data import DataStep
 from tuiftune.tui.wizard.data.data_choice import DataChoice
+from tuiftune.tui.wizard.data.mapping import ColumnMapping
 from tuiftune.tui.wizard.goal.goal import GoalStep
 from tuiftune.tui.wizard.machine import MachineStep
 from tuiftune.tui.wizard.model.model import ModelStep
@@ -179,6 +180,9 @@ async def test_data_that_cannot_be_read_is_told_in_a_line(
         await pilot.press("enter")
         if name == "broken.jsonl":  # the other rows can be written to a new file
             await until(pilot, lambda: isinstance(pilot.app.screen, Repair))
+            await pilot.press("escape")
+        elif name == "odd.csv":  # the columns can be chosen
+            await until(pilot, lambda: isinstance(pilot.app.screen, ColumnMapping))
             await pilot.press("escape")
         await pilot.pause(0.5)
         assert isinstance(pilot.app.screen, DataStep), "one cannot go on with it"

@@ -91,7 +91,7 @@ def _vote(run: RunDir, items: list[Item], reviewer: str, quick: bool) -> None:
     """Ask for each row until all are done, or the reviewer stops with Ctrl-C or the end of input."""
     from tuiftune.cli.prompts import prompts
     from tuiftune.cli.terminal import say
-    from tuiftune.evaluate.reviewing import CRITERIA, OVERALL, Vote
+    from tuiftune.evaluate.reviewing import CRITERIA, OVERALL, QUESTIONS, Vote
     from tuiftune.runs.store import reviews
 
     if not items:
@@ -107,7 +107,7 @@ def _vote(run: RunDir, items: list[Item], reviewer: str, quick: bool) -> None:
             note = ""
             if not quick:
                 for name in CRITERIA:
-                    sides[name] = _choice(asks, item, f"Which is more {name}?")
+                    sides[name] = _choice(asks, item, QUESTIONS[name])
                 note = asks.text("Note (Enter for none)", "", why="Free text, kept with the vote.")
             reviews.add(run, Vote(reviewer, item.row, sides, note))
     except (KeyboardInterrupt, EOFError):

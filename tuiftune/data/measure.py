@@ -47,12 +47,14 @@ def measure(
     max_length: int | None = None,
     writes: bool = False,
     loss_on: str = "assistant",
+    kept: Callable[[], Lengths] | None = None,
 ) -> DataFacts:
     """What the plan needs: rows to train and to evaluate on, and token lengths before truncation.
 
     Rows that keep no trained token within `max_length` don't count, as training leaves them out, nor do
     prompts that fill it where the model `writes` the answers. Rows of what is mixed in count as often as they
     are seen in an epoch. At most 20,000 rows of a source are tokenized, evenly spaced; `basis` says so.
+    `kept` gives the lengths of the dataset's rows, where they are kept.
     Raises UserError when nothing can be trained on, or nothing of it stands within `max_length`.
     """
     import numpy as np
@@ -83,7 +85,10 @@ def measure(
         )
     folder = Path(model.path) if model is not None and model.path is not None else None
     name = model.reference if model else ""
-    found = lengths(dataset, folder, watch=watch, name=name, strict=True, reasoning=reasoning)
+    if kept is not None:
+        found = kept()
+    else:
+        found = lengths(dataset, folder, watch=watch, name=name, strict=True, reasoning=reasoning)
     dropped = 0
     unused = None
     if max_length is not None:

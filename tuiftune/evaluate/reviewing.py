@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Side = Literal["base", "tuned", "tie"]
 OVERALL = "overall"
 CRITERIA = ("helpful", "accurate", "coherent", "safe")
+QUESTIONS = {name: f"Which is more {name}?" for name in CRITERIA} | {"safe": "Which is safer?"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from tuiftune import paths, spool, stages, trackers
 from tuiftune.errors import UserError
@@ -183,13 +183,33 @@ def load_rows(preset: Preset) -> Dataset:
     return dataset
 
 
+class Counting(TypedDict):
+    """What `measure` leaves out, as training does: `max_length` is None where all rows are used."""
+
+    max_length: int | None
+    writes: bool
+    loss_on: str
+
+
+EVERY_ROW: Counting = {"max_length": None, "writes": False, "loss_on": "assistant"}
+
+
+def counting(preset: Preset) -> Counting:
+    """Return how the rows that a preset trains on are counted."""
+    data, stage = preset.data, stages.every()[preset.method.stage]
+    shortens = stage.writes or (stage.truncates and data.loss_on != "all")
+    return {
+        "max_length": data.max_length if shortens else None,
+        "writes": stage.writes,
+        "loss_on": "completion" if stage.judged else data.loss_on,
+    }
+
+
 def _measure(preset: Preset, dataset: Dataset, model: BaseModel) -> DataFacts:
     from tuiftune.data.measure import measure
     from tuiftune.data.mix.sources import Mix
 
     data = preset.data
-    stage = stages.every()[preset.method.stage]
-    shortens = stage.writes or (stage.truncates and data.loss_on != "all")
     facts = measure(
         dataset,
         model,
@@ -197,9 +217,7 @@ def _measure(preset: Preset, dataset: Dataset, model: BaseModel) -> DataFacts:
         mix=Mix.of(data),
         seed=preset.training.seed,
         reasoning=data.reasoning,
-        max_length=data.max_length if shortens else None,
-        writes=stage.writes,
-        loss_on="completion" if stage.judged else data.loss_on,
+        **counting(preset),
     )
     _check_vocabulary(model)
     return facts if data.test is None else replace(facts, test=_test_rows(preset, dataset))

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.facts import DataFacts
     from tuiftune.data.mix.sources import Mix
+    from tuiftune.data.tokens import Lengths
     from tuiftune.hardware.machine import Machine
     from tuiftune.models.download import Download
     from tuiftune.models.reference import BaseModel
+    from tuiftune.plan.inputs import Counting
     from tuiftune.plan.model import Plan
     from tuiftune.preset.schema import Preset
     from tuiftune.wizard.draft import Draft
@@ -133,7 +135,26 @@ class Findings:
 
     def facts(self, draft: Draft, model: BaseModel) -> DataFacts:
         """Return rows and token lengths of the draft's data, by this model's tokenizer if it is here."""
+        from tuiftune.plan.inputs import EVERY_ROW
+
+        return self._measured(draft, model, EVERY_ROW)
+
+    def planned_facts(self, draft: Draft, preset: Preset | None = None) -> DataFacts:
+        """Return what the plan counts: rows that keep no trained token within the max length are left out."""
+        from tuiftune.plan.inputs import counting
+
+        preset = draft.preset() if preset is None else preset
+        model = self.model(preset.model.base, preset.model.revision)
+        facts, how = self.facts(draft, model), counting(preset)
+        if how["max_length"] is None or facts.longest < how["max_length"]:
+            return facts
+        return self._measured(draft, model, how)
+
+    def _measured(self, draft: Draft, model: BaseModel, how: Counting) -> DataFacts:
+        from pathlib import Path
+
         from tuiftune.data.measure import measure
+        from tuiftune.data.tokens import lengths
 
         dataset = self.dataset(draft)
         spec = draft.value("data.eval")
@@ -143,9 +164,29 @@ class Findings:
         seed: Any = draft.value("training.seed")
         seed = 42 if seed is None else seed
         reasoning = str(draft.value("data.reasoning") or "keep")
-        key = (_data_key(draft), tokenizer, share, mix, seed, reasoning)
+        folder = None if model.path is None else Path(model.path)
+
+        def counted() -> Lengths:
+            found: Lengths = self._once(
+                "lengths",
+                (_data_key(draft), tokenizer, reasoning),
+                lambda: lengths(dataset, folder, name=model.reference, strict=True, reasoning=reasoning),
+            )
+            return found
+
         facts: DataFacts = self._once(
-            "facts", key, lambda: measure(dataset, model, share, mix=mix, seed=seed, reasoning=reasoning)
+            "facts",
+            (_data_key(draft), tokenizer, share, mix, seed, reasoning, *how.values()),
+            lambda: measure(
+                dataset,
+                model,
+                share,
+                mix=mix,
+                seed=seed,
+                reasoning=reasoning,
+                kept=counted,
+                **how,
+            ),
         )
         return facts
 
@@ -178,7 +219,7 @@ class Findings:
 
         preset = draft.preset() if preset is None else preset
         model = self.model(preset.model.base, preset.model.revision)
-        facts = self.facts(draft, model)
+        facts = self.planned_facts(draft, preset)
         inputs = Inputs(preset, self.machine(), model, self.dataset(draft), facts)
         gpu = draft.gpu or None
         key = (preset.model_dump_json(), _data_key(draft), gpu)

@@ -56,7 +56,8 @@ def rows_of(findings: Findings, draft: Draft, number: int) -> Iterator[GpuRow]:
         machine = findings.machine_of(there)
         try:
             preset = recommend(draft.answers, machine, model, facts).apply(there).preset()
-            plan = make_plan(preset, machine, model, facts, gpu=gpu or None)
+            known = findings.planned_facts(there, preset)
+            plan = make_plan(preset, machine, model, known, gpu=gpu or None)
         except UserError as error:
             return GpuRow(gpu, name, memory, None, str(error))
         return GpuRow(gpu, name, memory or int(plan.gpu["memory_total"]), plan)

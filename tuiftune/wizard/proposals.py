@@ -88,9 +88,9 @@ def first_documents() -> str:
     return next((name for name in DOCUMENTS if paths.is_dir(Path(name))), "")
 
 
-def of_goal(draft: Draft) -> str:
-    """Return the format that undetected rows probably have, by the goal's answers; "" if unknown."""
-    return "classification" if draft.answers.get("task") == "classify" else ""
+def wants_labels(draft: Draft) -> bool:
+    """Return True if the goal is to classify, so that undetected rows probably have labels."""
+    return draft.answers.get("task") == "classify"
 
 
 def suggested_name(draft: Draft) -> str:

@@ -8,7 +8,7 @@ from tuiftune.cli.prompts import Choice
 from tuiftune.cli.terminal import say_wrapped as say
 from tuiftune.data.detect.formats import NEEDED
 from tuiftune.printable import printable
-from tuiftune.wizard.proposals import of_goal
+from tuiftune.wizard.proposals import wants_labels
 
 if TYPE_CHECKING:
     from tuiftune.cli.prompts import Prompts
@@ -45,15 +45,13 @@ def mapped(asks: Prompts, draft: Draft, *, offered: bool) -> Draft | None:
 
     Returns the draft with format and columns, or None for other data. Raises UserError without any row.
     """
-    from tuiftune.data.detect.mapping import beginning, tried
+    from tuiftune.data.detect.mapping import beginning, probable, tried
 
     first = beginning(list(draft.data))
     for column in first.columns:
         example = f", such as {printable(column.example)[:60]}" if column.example else ""
         say(f"  column {printable(column.name)}: {column.kind}{example}")
-    chosen = OTHER if not offered else "prompt-completion"
-    if offered and (of_goal(draft) or _guessed("classification", first)):
-        chosen = "classification"
+    chosen = probable(first, labels=wants_labels(draft)) if offered else OTHER
     while True:
         options = [*(Choice(key, says) for key, says in ROWS.items()), Choice(OTHER, "use other data")]
         chosen = asks.choose("What is in a row?", options, chosen, why=WHY)

@@ -85,7 +85,7 @@ class Review(Walk):
         except UserError as error:
             download = error
         model = self._findings.model_of(self.draft)
-        facts = self._findings.facts(self.draft, model)
+        facts = self._findings.planned_facts(self.draft)
         self._notes = length_note(self.draft, facts)
         with watching() as watch:
             checks = self._findings.checks(self.draft, watch)
@@ -104,7 +104,7 @@ class Review(Walk):
         from tuiftune.wizard.probing import offer
 
         assert self._outcome.plan is not None
-        facts = self._findings.facts(self.draft, self._findings.model_of(self.draft))
+        facts = self._findings.planned_facts(self.draft)
         found = offer(self._outcome.plan, facts)
         if found is not None and "training.learning_rate" not in self.draft.overrides:
             minutes = roughly(60 * found.minutes)

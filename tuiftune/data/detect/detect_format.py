@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from tuiftune.data.convert.feedback import kto_pairs, preference_rows, refuse_judged
@@ -105,16 +106,18 @@ def recognize(
     alone = all(name.lower().strip() in _WITHOUT_ANSWERS for name in known)
     if alone and (found := prompt_rows(sample, known)):
         return found
-    roles = _compared(known) or classified_by_values(sample, known)
+    roles = _compared(known) or classified_by_values(sample, known) or _EXAMPLE
     such_as = ", ".join(f"{role}: {printable(name)}" for role, name in roles.items())
+    options = " ".join(f"--column {shlex.quote(f'{role}={printable(name)}')}" for role, name in roles.items())
     raise UndetectedError(
         "the format was not detected",
         place=place,
-        remedy=f"set the role of each column ({listed(known)}) in data.columns, such as "
-        f"{{{such_as or 'prompt: question, completion: answer'}}}",
+        remedy=f"set the role of each column ({listed(known)}): in a preset data.columns, such as "
+        f"{{{such_as}}}; for `tuiftune data` {options}",
     )
 
 
+_EXAMPLE = {"prompt": "question", "completion": "answer"}
 _WITHOUT_ANSWERS = {
     *(*names.PROMPTS, *names.INSTRUCTION_INPUTS, *names.CONTEXTS, *names.SYSTEM, *names.HISTORY),
     *(*names.TOOLS, *names.ABOUT),

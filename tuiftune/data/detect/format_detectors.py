@@ -34,6 +34,7 @@ SENTENCE_SPACES = 2  # in more than half of the rows: sentences rather than name
 PROSE_SPACES = 4  # in more than half of its values: prose rather than facts
 _OPTION = re.compile(r"(?:(?:option|choice|answer|opt)[ _-]?)?[a-e]|(?:option|choice|opt)[ _-]?[1-9]")
 _SIDES = (("completion", "output"), ("prompt", "instruction"))
+_DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?:[ T]\d.*)?")
 _POINTER = re.compile(r"\d|[A-J]")
 _ID = re.compile(r"(?:^|_)(?:id|ids|idx|index|uid|uuid|guid|no|nr|number|time|date|timestamp)$")
 
@@ -222,11 +223,15 @@ def _says_more(sample: list[Row], name: str) -> bool:
 
 def classified_by_values(sample: list[Row], known: list[str]) -> dict[str, str]:
     """The text and the label of a wide table whose names say neither, as far as only one column can be each:
-    one of sentences, and one of few, short values. Empty where that isn't clear.
+    one of sentences, and one of few, short values that aren't dates. Empty where that isn't clear.
     """
-    labels = [name for name in known if _may_be_labels(sample, name)]
+    labels = [name for name in known if _may_be_labels(sample, name) and not _dates(sample, name)]
     texts = [name for name in known if name not in labels and _of_sentences(sample, name)]
     return {"text": texts[0], "label": labels[0]} if len(labels) == len(texts) == 1 else {}
+
+
+def _dates(sample: list[Row], name: str) -> bool:
+    return all(_DATE.fullmatch(str(value).strip()) for value in values_of(sample, name))
 
 
 def _of_sentences(sample: list[Row], name: str) -> bool:

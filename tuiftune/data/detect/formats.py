@@ -50,7 +50,7 @@ class ColumnsError(UserError):
 
 
 class UndetectedError(ColumnsError):
-    """No format is known for these columns: nothing speaks against one that is chosen."""
+    """No format is known for these columns: it is enough to say which column has which role."""
 
 
 @dataclass(frozen=True, slots=True)

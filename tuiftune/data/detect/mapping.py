@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.data.convert.content import answer_text
 from tuiftune.data.convert.threads import joining_of
 from tuiftune.data.dataset import Dataset
-from tuiftune.data.detect.formats import ColumnsError
+from tuiftune.data.detect.formats import ColumnsError, UndetectedError
 from tuiftune.data.excerpt import excerpt
 from tuiftune.data.mix.held_out import HeldOutRows
 from tuiftune.data.read.file_rows import batches_of, sampled
@@ -52,11 +52,14 @@ class Beginning:
 
 @dataclass(frozen=True)
 class Trial:
-    """The rows read one way. `fault` says in a line why it can't work; empty where it can."""
+    """The rows read one way. `fault` says in a line why it can't work; empty where it can. `undetected`: no
+    format is known for the columns, and nothing speaks against one that is chosen.
+    """
 
     dataset: Dataset | None
     examples: tuple[Example, ...] = ()
     fault: str = ""
+    undetected: bool = False
 
 
 def beginning(train: str | list[str]) -> Beginning:
@@ -92,7 +95,8 @@ def tried(
         roles = part.recognition.columns
         dataset = Dataset(part.recognition, part.frame(0, numbers, rows), [first.path], kinds_of(rows))
     except ColumnsError as error:
-        return Trial(None, fault=error.message)  # its remedy is at hand
+        # its remedy is at hand
+        return Trial(None, fault=error.message, undetected=isinstance(error, UndetectedError))
     except UserError as error:
         return Trial(None, fault=with_fix(error.message, error.remedy))
     twice = [name for name, times in Counter(roles.values()).items() if times > 1]
@@ -105,6 +109,15 @@ def tried(
         rest = f": {most}" if most else ""
         return Trial(dataset, fault=f"none of the {dataset.rows:,} rows checked can be trained on{rest}")
     return Trial(dataset, tuple(dataset.head(SHOWN)))
+
+
+def probable(first: Beginning, *, labels: bool = False) -> str:
+    """The format to begin with where none was detected: with labels if they are wanted or values look like
+    them.
+    """
+    from tuiftune.data.detect.detect_format import roles_as
+
+    return "classification" if labels or roles_as("classification", first.rows, {}) else "prompt-completion"
 
 
 def _example(rows: list[Row], name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tuiftune.evaluate.reviewing import CRITERIA, OVERALL
+from tuiftune.evaluate.reviewing import CRITERIA, OVERALL, QUESTIONS
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.wrap import wrapped
 
@@ -80,7 +80,7 @@ class TwoAnswers(Canvas):
         lines = []
         for name in ASKED:
             here = name == shown.open
-            question = "Which answer is better?" if name == OVERALL else f"Which is more {name}?"
+            question = "Which answer is better?" if name == OVERALL else QUESTIONS[name]
             line = Line(f"{self.glyphs.pointer} " if here else "  ", "accent")
             line.add(question.ljust(27), "strong" if here else "faint")
             lines.append(line.add(WORDS.get(shown.choices.get(name, ""), ""), "good"))

@@ -263,6 +263,11 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
     def rearranged(self) -> None:
         self._stale = True
 
+    @property
+    def not_in_bar(self) -> tuple[str, ...]:
+        """What goes on without the dashboard is detached from; what has ended is left."""
+        return ("leave",) if self.state.end is None else ("detach",)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         del parameters
         if action == "stop":
@@ -291,6 +296,9 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
             self.notify(str(error), severity="error", markup=False)
             return
         self.notify(effect_of_stop(self.state.step), title="Stopping")
+
+    def action_leave(self) -> None:
+        self.action_detach()
 
     def action_detach(self) -> None:
         if self.zoomed:

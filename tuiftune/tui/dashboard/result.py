@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,11 @@ def _beside(left: list[Line], right: list[Line], width: int) -> list[Line]:
 
 
 LABEL = 13
+ONWARD = (
+    ("report", "write all of it as Markdown"),
+    ("ship", "is it better enough? exit 0 or 8"),
+    ("serve", "answer over an OpenAI-compatible API"),
+)
 
 
 def _basis(before: dict[str, Any], after: dict[str, Any]) -> str:
@@ -105,9 +111,9 @@ def _basis(before: dict[str, Any], after: dict[str, Any]) -> str:
 class Changes(Canvas):
     """A view of `result.json`; absent values are written as missing."""
 
-    def __init__(self, result: dict[str, Any], fault: str = "") -> None:
+    def __init__(self, name: str, result: dict[str, Any], fault: str = "") -> None:
         super().__init__()
-        self._result = result
+        self._run_name, self._result = name, result
         self._fault = fault
 
     def paint(self, width: int, height: int) -> list[Line]:
@@ -149,7 +155,18 @@ class Changes(Canvas):
             lines.append(Line("trainable".ljust(LABEL), "soft").add(words))
         if self._result.get("model"):
             lines.append(Line("saved in".ljust(LABEL), "soft").add(str(self._result["model"])))
-        return [*lines, Line()]
+        return [*lines, Line(), *self._onward(width), Line()]
+
+    def _onward(self, width: int) -> list[Line]:
+        """Return the commands that go on from here and have no key."""
+        name = shlex.quote(self._run_name)
+        lines = []
+        for at, (command, says) in enumerate(ONWARD):
+            line = Line(("in a shell" if at == 0 else "").ljust(LABEL), "soft")
+            line.add(f"tuiftune {command} {name}".ljust(len(f"tuiftune {ONWARD[0][0]} {name}")))
+            room = width - line.width - 2
+            lines.append(line.add(f"  {says}", "faint") if len(says) <= room else line)
+        return lines
 
     def _course(self) -> list[Line]:
         """The metric that chose the best checkpoint, at each evaluation; at most `MOST` of them."""
@@ -243,7 +260,7 @@ class ResultScreen(FullScreen[None]):
             fault = "No result yet. It is written after the last step."
         yield TitleBar(f"{self.run.name}: result")
         with VerticalScroll(id="result"):
-            yield Changes(result, fault)
+            yield Changes(self.run.name, result, fault)
             yield Answers(result.get("samples") or [])
         yield KeyBar(RESULT)
 

@@ -47,6 +47,7 @@ class RowPicker(CursorList["ResultRow"]):
 
     def __init__(self) -> None:
         super().__init__(id="rows", classes="panel")
+        self.nothing = ""
 
     def key(self, row: ResultRow) -> int:
         return row.row
@@ -55,8 +56,8 @@ class RowPicker(CursorList["ResultRow"]):
         return " ".join((row.prompt, row.reference, row.before or "", row.after or ""))
 
     def empty(self, width: int) -> list[Line]:
-        del width
-        return [Line("No such rows. Press s to show others.", "soft")]
+        """`nothing` says why there are no rows, and what shows others."""
+        return [Line(part, "soft") for part in wrapped(self.nothing, width)]
 
     def head(self, width: int) -> list[Line]:
         half = (width - 18) // 2
@@ -129,12 +130,24 @@ class WrongRows(FullScreen[None]):
     def _show(self) -> None:
         label = self._labels[self._label - 1] if self._label else None
         rows = [row for row in self._rows if SHOWN[self._shown](row) and label in (None, row.reference)]
-        self.query_one(RowPicker).show(rows)
+        picker = self.query_one(RowPicker)
+        picker.nothing = self._nothing(label)
+        picker.show(rows)
         self.query_one(RowDetail).show(self.query_one(RowPicker).current)
         of = f" of {label}" if label is not None else ""
         share = percent(len(rows) / len(self._rows)) if self._rows else ""
         self.query_one(TitleBar).say(right=f"{self._shown}: {plural(len(rows), 'row')}{of} ({share})")
         self.query_one(KeyBar).redraw()
+
+    def _nothing(self, label: str | None) -> str:
+        """Return what an empty list means, and which key shows other rows."""
+        of = "" if label is None else f" of {label}"
+        told = {
+            "wrong now": f"No row{of} is answered wrongly now.",
+            "wrong now, right before": f"No row{of} was right before training and is wrong now.",
+            "right now, wrong before": f"No row{of} was wrong before training and is right now.",
+        }
+        return f"{told.get(self._shown, f'No row{of}.')} Press s to show other rows, up to all of them."
 
     @on(RowPicker.Moved)
     def _moved(self) -> None:

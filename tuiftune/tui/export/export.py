@@ -9,6 +9,7 @@ from textual import on
 from textual.containers import VerticalScroll
 from textual.message import Message
 
+from tuiftune.data.excerpt import excerpt
 from tuiftune.errors import UserError, with_fix
 from tuiftune.tui import STYLES
 from tuiftune.tui.keys.scopes import EXPORT
@@ -68,7 +69,8 @@ class Targets(CursorList[Choice]):
         line = (
             self.pointer(here).add(f"{sign} ", ink).add(row.target.key.ljust(NAME), "strong" if here else "")
         )
-        return line.add(row.target.does, "faint" if row.refused else "soft")
+        does = excerpt(row.target.does, max(8, width - line.width))
+        return line.add(does, "faint" if row.refused else "soft")
 
     def key(self, row: Choice) -> str:
         return row.target.key

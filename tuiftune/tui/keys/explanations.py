@@ -175,8 +175,9 @@ EXPLANATIONS: dict[str, str] = {
     "export": (
         "Writes the model in the form that another program loads, then answers the evaluation rows from the "
         "written files and compares with the run: exact match, same answers, KL divergence, prompts and stop "
-        "tokens. A target marked with a cross cannot hold this run's model; the line below says why. Exports "
-        "are in exports/ in the run's directory. `tuiftune export` does the same."
+        "tokens. A target marked with a cross cannot hold this run's model; one marked with a triangle needs "
+        "a package or program that is not installed. The lines below the list say why. Exports are in "
+        "exports/ in the run's directory. `tuiftune export` does the same."
     ),
     "result": (
         "Scores on the evaluation set before and after training: eval loss (lower is better), perplexity "

@@ -90,7 +90,8 @@ class Ask(Dialog[str | None]):
         self._suggests = PathSuggester(files=files) if paths or files else None
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="dialog"):
+        with Vertical(id="dialog") as box:
+            box.border_subtitle = "Enter: accept, Esc: cancel"
             yield Static(self._question, id="dialog-question", markup=False)
             yield Static(self._hint, id="dialog-detail", markup=False)
             yield Field(self._value, suggester=self._suggests)

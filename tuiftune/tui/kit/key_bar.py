@@ -32,7 +32,7 @@ class KeyBar(Canvas):
         """Return the actions that are available now, in order of the bar."""
         found = []
         for action in sorted(actions(*self._scopes, APP), key=lambda item: item.bar):
-            if not action.bar or action.name in getattr(self.screen, "NOT_SHOWN", ()):
+            if not action.bar or action.name in getattr(self.screen, "not_in_bar", ()):
                 continue
             state = self.screen.check_action(action.name, ()) if action.scope != APP else True
             if state:

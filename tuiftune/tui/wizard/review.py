@@ -78,7 +78,7 @@ class ReviewStep(SavesPreset):
     SCOPES = ("wizard", "review")
     SCROLLS = "#preset"
     AUTO_FOCUS = "#start"
-    NOT_SHOWN = ("forward",)  # `start` is the same
+    not_in_bar = ("forward",)  # `start` is the same
 
     def __init__(self) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class ReviewStep(SavesPreset):
 
         def tell(checks: tuple[Check, ...] | None, download: Download | UserError | None) -> None:
             model = findings.model_of(draft)
-            facts = findings.facts(draft, model)
+            facts = findings.planned_facts(draft)
             plan = findings.plan(draft)
             lines = summary(draft, model, facts, plan, checks, download)
             probe = None if "training.learning_rate" in draft.overrides else offer(plan, facts)

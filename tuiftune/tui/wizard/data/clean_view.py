@@ -39,7 +39,7 @@ class Survey:
     parts: list[tuple[str, int]] = field(default_factory=list)  # of a split: name and rows
 
 
-MEANS = {"no trained tokens": ": no answer, no prompt, or nothing that can be read as one"}
+MEANS = {"no trained tokens": ": no answer, no prompt, or nothing readable"}
 
 
 class ChoiceRow(NamedTuple):

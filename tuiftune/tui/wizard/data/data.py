@@ -129,6 +129,9 @@ class DataStep(OpensDataScreens):
         if self._malformed and given == self.draft.data:
             self.action_repair()
             return
+        if self._unmapped and given == self.draft.data:
+            self.action_mapping()
+            return
         if not given:
             self._choose()
             return
@@ -162,7 +165,7 @@ class DataStep(OpensDataScreens):
 
     def _inspect(self, given: tuple[str, ...]) -> None:
         self._ready = self._seen = None
-        self._malformed = False
+        self._malformed = self._unmapped = False
         self._reading_now += 1
         for view in (self.query_one(DataFactsView), self.query_one(CheckList)):
             view.clear()
@@ -232,7 +235,7 @@ class DataStep(OpensDataScreens):
     def _unreadable(self, message: Unreadable) -> None:
         if message.about == self._reading_now:
             self._go_on = False
-            self._malformed = message.malformed
+            self._malformed, self._unmapped = message.malformed, message.unmapped
             self.query_one(DataFactsView).clear()
             self.query_one(CheckList).doing("")
             self.say(message.error, "error")

@@ -18,7 +18,7 @@ from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.data.mapping_view import Choice, MappingView
 from tuiftune.tui.wizard.data.sample_rows import SampleRows
 from tuiftune.wizard.findings import trainable
-from tuiftune.wizard.proposals import of_goal
+from tuiftune.wizard.proposals import wants_labels
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -73,7 +73,7 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
     @on(Begun)
     def _begun(self, message: Begun) -> None:
         from tuiftune.data.detect.detect_format import role_in
-        from tuiftune.data.detect.mapping import tried
+        from tuiftune.data.detect.mapping import probable, tried
 
         self._first = message.first
         if self._first is None:
@@ -84,9 +84,14 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
             self.query_one(TitleBar).say(right=more)
         self._guess = tried(self._first, system=self._draft.system)
         self._try()
-        if not self._kind and (kind := of_goal(self._draft)):
-            self._format = kind
+        if self._trial is not None and self._trial.undetected:
+            self._format = probable(self._first, labels=wants_labels(self._draft))
             self._try()
+            roles = self._roles()  # a number key is then enough
+            missing = (
+                at for at, role in enumerate(roles, 1) if role in NEEDED[self._format] and not roles[role]
+            )
+            self._at = next(missing, 0)
         found = self._trial.dataset if self._trial else None
         if self._columns and found is not None:  # the preset may use other names for the roles
             self._format = found.format
@@ -126,6 +131,12 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
         """Return why this mapping does not work or cannot be trained on, with its severity."""
         if self._trial is None:
             return "", ""
+        if not self._kind and self._trial.undetected:
+            return f"{self._trial.fault}: choose one with the arrow keys", "error"
+        roles = self._roles()
+        if missing := [role for role in NEEDED.get(self._kind, ()) if not roles.get(role)]:
+            named = " and of ".join(missing)
+            return f"Choose the column of {named}: select the role, then press the column's number.", "error"
         if self._trial.fault or self._trial.dataset is None:
             return self._trial.fault, "error"
         try:
@@ -202,6 +213,6 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
         if self._trial is None:
             return
         if self._trial.fault:
-            self.notify(self._trial.fault, severity="warning", timeout=5, markup=False)
+            self.notify(self._fault()[0], severity="warning", timeout=5, markup=False)
             return
         self.dismiss((self._format, self._columns))

@@ -64,11 +64,14 @@ class Mixed(Message):
 
 @dataclass
 class Unreadable(Message):
-    """Why there are no rows. `malformed`: only some lines are none, and cleaning drops them."""
+    """Why there are no rows. `malformed`: only some lines are none, and cleaning drops them. `unmapped`: it
+    is enough to say which column has which role.
+    """
 
     about: int
     error: str
     malformed: bool = False
+    unmapped: bool = False
 
 
 @dataclass

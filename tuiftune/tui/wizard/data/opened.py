@@ -33,6 +33,7 @@ class OpensDataScreens(WizardStep):
         self._read_data: Dataset | None = None
         self._seen: Dataset | None = None  # the last dataset that was read, even if it cannot be trained on
         self._malformed = False  # some lines of the sources are no rows
+        self._unmapped = False  # which column has which role is not known
         self._reading_now = 0  # the number of the read that is shown
 
     def _given(self) -> tuple[str, ...]:

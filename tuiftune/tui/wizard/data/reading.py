@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.data.detect.formats import ColumnsError
+from tuiftune.data.detect.formats import ColumnsError, UndetectedError
 from tuiftune.data.read.malformed import MalformedError
 from tuiftune.errors import UserError, with_fix
 from tuiftune.tui.wizard.data.messages import (
@@ -78,6 +78,12 @@ def read_and_check(
         post(Reading(about, None, ""))
     except AbandonedError:
         return
+    except UndetectedError as error:
+        says = with_fix(
+            f"{error.place}: {error.message}",
+            "press Enter to say which column holds the prompts and which the answers or labels",
+        )
+        post(Unreadable(about, says, unmapped=True))
     except ColumnsError as error:
         says = str(error).removesuffix(".")
         post(Unreadable(about, f"{says}; or press Ctrl+S to choose format and columns."))
