@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from tuiftune.errors import UserError
-from tuiftune.interop import axolotl, llamafactory, llamafactory_v1, openai, soup, swift, trl, unsloth
+from tuiftune.interop import (
+    axolotl,
+    llamafactory,
+    llamafactory_v1,
+    openai,
+    soup,
+    swift,
+    trl,
+    trl_script,
+    unsloth,
+)
 from tuiftune.interop.mapping import Line, Transfer, shown
 from tuiftune.preset.explain import faults
 from tuiftune.preset.parse import parse
@@ -40,6 +50,11 @@ _READERS = {
 }
 _NEEDED = {"model.base": "--set model.base=HUB_ID_OR_DIRECTORY", "data.train": "--set data.train=FILE"}
 _VARIABLE = re.compile(r"\$[A-Za-z_{(]|`")
+_PYTHON = re.compile(
+    r"^(?:from\s+[\w.]+\s+import\s|import\s+[\w.]+(?:\s+as\s+\w+)?$|def \w+\()", re.MULTILINE
+)
+_CONTINUED = re.compile(r"\\\r?\n\s*--\w")  # a command over several lines
+_COMMAND = "give the command that starts training, or a configuration file"
 _NEITHER = (
     "neither an Axolotl, LLaMA-Factory, TRL, ms-swift, Soup or OpenAI configuration nor an Unsloth script"
 )
@@ -69,7 +84,7 @@ def read(
     reads LLaMA-Factory's dataset_info.json of a directory; `columns` are those of training files, None where
     they are not here. UserError where it is no such file, or where model or data are missing.
     """
-    tool, left = _document(text, place, tool)
+    tool, left = _document(text, place, tool, (settings or {}).get("method.stage"))
     if tool == "trl" and "method.stage" in (settings or {}):
         left = {**left, "stage": (settings or {})["method.stage"]}
     transfer = Transfer(TOOLS[tool], left)
@@ -86,16 +101,26 @@ def read(
     return Imported(transfer.tool, _validated(transfer, place, settings or {}), tuple(transfer.lines))
 
 
-def _document(text: str, place: str, tool: str | None) -> tuple[str, dict[str, Any]]:
-    """The tool, and its document's keys."""
+def _document(text: str, place: str, tool: str | None, stage: Any = None) -> tuple[str, dict[str, Any]]:
+    """The tool, and its document's keys; `stage`: the one that is asked for."""
+    wanted = None if stage is None else str(stage)
     if tool == "unsloth" or (tool is None and unsloth.recognizes(text)):
-        return "unsloth", unsloth.arguments(text, place)
-    for name, first in (("trl", "trl"), ("swift", "swift")):
-        command = re.search(rf"(^|[\s/]){first}\s+\w", text)
-        if tool in (None, name) and (command or (name == "trl" and trl.SCRIPT.search(text))):
-            found = trl.arguments(text if name == "trl" else re.sub(r"\bswift(?=\s)", "trl", text, count=1))
+        return "unsloth", unsloth.arguments(text, place, wanted)
+    if tool in (None, "trl") and trl_script.recognizes(text):
+        return "trl", trl_script.arguments(text, place, wanted)
+    for name, room in (("trl", trl), ("swift", swift), ("llamafactory", llamafactory)):
+        if tool in (None, name) and room.COMMAND.search(text):
+            found = room.arguments(text)
             if found:
                 return name, found
+    if _PYTHON.search(text) and tool is None:
+        raise UserError(
+            "a Python script that calls no trainer of TRL's or Unsloth's",
+            place=place,
+            remedy="give the script with SFTTrainer or another one, or the command that it is run by",
+        )
+    if tool is None and _CONTINUED.search(text):
+        raise UserError("no command of TRL, ms-swift or LLaMA-Factory", place=place, remedy=_COMMAND)
     document = _parsed(text, place)
     if not isinstance(document, dict):
         raise UserError(_NEITHER, place=place, remedy="name the tool with --from")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.interop import objectives
+from tuiftune.interop import commands, objectives
+from tuiftune.interop.commands import Program, program
 from tuiftune.interop.common import PLANNED, RHYTHM, shared
 from tuiftune.interop.mapping import (
     Cannot,
@@ -22,7 +24,7 @@ from tuiftune.interop.mapping import (
 from tuiftune.interop.rows import Source, put
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tuiftune.interop.mapping import Rules
 
@@ -83,6 +85,33 @@ RULES: Rules = {
     "interleave_probs": Cannot("use data.mix"),
     "include_effective_tokens_per_second": Moot(RHYTHM),
 }
+
+COMMAND = re.compile(r"llamafactory-cli\s+\w|(?<!\w)src/train(?:_bash)?\.py\b")
+CONFIGURED = re.compile(r"(?:llamafactory-cli\s+train|src/train(?:_bash)?\.py)\s+([^\s\"']+\.(?:ya?ml|json))")
+
+
+def _start(words: Sequence[str]) -> tuple[int, str] | None:
+    """Where its program stands in a command, and what it does; None where it does not."""
+    for at, word in enumerate(words):
+        if re.fullmatch(r"(?:.*/)?src/train(?:_bash)?\.py", word):
+            return at, ""
+        if program(word) == "llamafactory-cli" and len(words) > at + 1:
+            return at + 1, "" if words[at + 1] == "train" else words[at + 1]
+    return None
+
+
+PROGRAM = Program(_start, lambda other: not other)
+
+
+def arguments(text: str) -> dict[str, Any] | None:
+    """The options of the first command that trains; None where the text has none. UserError where another
+    file holds its settings.
+    """
+    found = commands.arguments(text, PROGRAM)
+    file = CONFIGURED.search(text)
+    if found is not None and file is not None and "model_name_or_path" not in found:
+        commands.elsewhere(file[1])
+    return found
 
 
 def recognizes(document: dict[str, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Fate = Literal["carried", "changed", "not needed", "left out", "unknown"]
+PROCESSES = "num_processes"  # that a command starts, by any of its names
 _LONGEST_SHOWN = 60  # characters of a value in the report
 # Published full fine-tuning rates end here; adapters train with ten times as much (Schulman et al., 2025).
 FULL_RATE = 5e-5
@@ -200,18 +202,25 @@ def rate(transfer: Transfer) -> None:
 def batch(transfer: Transfer, rows: str, accumulation: str, default: int = 8) -> None:
     """Rows a device and accumulation steps become the effective batch; the plan chooses how it is split."""
     per_device, steps = transfer.take(rows), transfer.take(accumulation)
+    processes = transfer.take(PROCESSES)
     if per_device is None and steps is None:
+        if processes is not None:
+            said = "the plan takes the GPUs of the machine: hardware.gpus"
+            transfer.leave(PROCESSES, processes, said, "not needed")
         return
-    given = [(key, value) for key, value in ((rows, per_device), (accumulation, steps)) if value is not None]
+    found = ((rows, per_device), (accumulation, steps), (PROCESSES, processes))
+    given = [(key, value) for key, value in found if value is not None]
     try:
-        effective = whole(default if per_device is None else per_device) * whole(
-            1 if steps is None else steps
-        )
+        counts = [whole(value) for _, value in given]
     except ValueError as fault:
         for key, value in given:
             transfer.leave(key, value, str(fault))
         return
-    why = f"effective batch of {effective} on one GPU (on N there, N times that); the plan splits it here"
+    effective = math.prod(counts) * (default if per_device is None else 1)
+    where = "one GPU (on N there, N times that)"
+    if processes is not None:
+        where = f"the {counts[-1]} processes of the command"
+    why = f"effective batch of {effective} on {where}; the plan splits it here"
     for key, value in given:
         transfer.carry(key, value, "training.effective_batch", effective, why)
 

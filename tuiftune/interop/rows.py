@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,29 @@ class Source:
     columns: dict[str, str] = field(default_factory=dict)
     said: str | None = None
     left_out: list[str] = field(default_factory=list)
+
+
+_HUB = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
+_PART = re.compile(r"[\w.+-]+")  # of a dataset: a configuration, a split as a whole
+_SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".txt", ".gz", ".zst", ".parquet", ".arrow")
+
+
+def hub(
+    path: str, config: str | None = None, split: str | None = None, revision: str | None = None
+) -> tuple[str, list[str]]:
+    """A dataset of the Hub by the name that `data.train` takes, and what has no place in it: a share of a
+    split (`train[:10%]`), or anything of a file's.
+    """
+    parts = {"name": config or "", "split": split or "", "revision": revision or ""}
+    if parts["split"] == "train":
+        parts["split"] = ""
+    if not _HUB.fullmatch(path) or path.endswith(_SUFFIXES):
+        return path, [key for key, value in parts.items() if value]
+    left = [key for key, value in parts.items() if value and not _PART.fullmatch(value)]
+    name, share, commit = ("" if key in left else value for key, value in parts.items())
+    place = f":{name}:{share}" if share else f":{name}" * bool(name)
+    whole = f"{path}{f'@{commit}' if commit else ''}{place}"
+    return (whole if whole == path else f"hf:{whole}"), left
 
 
 def put(transfer: Transfer, sources: list[Source], to: str) -> None:
@@ -52,6 +76,12 @@ def put(transfer: Transfer, sources: list[Source], to: str) -> None:
         transfer.set("data.columns", columns[0])
     elif columns:
         transfer.leave(sources[0].key, columns[0], "the sources name different columns: they are detected")
+
+
+def loaded(transfer: Transfer) -> list[Source]:
+    """The sources that a script loads."""
+    found = transfer.take("dataset")
+    return [one for one in found if isinstance(one, Source)] if isinstance(found, list) else []
 
 
 def paths(transfer: Transfer) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.interop import objectives
+from tuiftune.interop import commands, objectives
+from tuiftune.interop.commands import Program, program
 from tuiftune.interop.common import PLANNED, shared
 from tuiftune.interop.mapping import (
     Cannot,
@@ -22,6 +23,8 @@ from tuiftune.interop.mapping import (
 from tuiftune.interop.rows import Source, put
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tuiftune.interop.mapping import Rules
 
 TOOL = "ms-swift"
@@ -47,6 +50,35 @@ RULES: Rules = {
     "loss_scale": To("data.loss_on", lambda value: LOSSES[value]),
 }
 
+COMMAND = re.compile(r"(?:^|[\s/])swift\s+\w|swift/cli/\w+\.py\b")
+TRAINS = ("sft", "pt", "rlhf", "rm")
+CONFIGURED = re.compile(r"swift\s+\w+\s+([^\s\"']+\.(?:ya?ml|json))|--config\s+([^\s\"']+)")
+_SCRIPT = re.compile(r"(?:.*/)?swift/cli/(\w+)\.py")
+
+
+def _start(words: Sequence[str]) -> tuple[int, str] | None:
+    """Where its program stands in a command, and what it does; None where it does not."""
+    for at, word in enumerate(words):
+        script = _SCRIPT.fullmatch(word)
+        if script is not None:
+            return at, script[1]
+        if program(word) == "swift":
+            named = words[at + 1 : at + 2]
+            return at, named[0] if named and not named[0].startswith("-") else ""
+    return None
+
+
+PROGRAM = Program(_start, lambda stage: stage in TRAINS)
+
+
+def arguments(text: str) -> dict[str, Any] | None:
+    """The options of the first command that trains; None where the text has no command of ms-swift's."""
+    found = commands.arguments(text, PROGRAM)
+    file = CONFIGURED.search(text)
+    if found is not None and file is not None and "model" not in found:
+        commands.elsewhere(file[1] or file[2])
+    return found
+
 
 def recognizes(document: dict[str, Any]) -> bool:
     """Whether it looks like one of ms-swift's."""
@@ -55,7 +87,7 @@ def recognizes(document: dict[str, Any]) -> bool:
 
 def read(transfer: Transfer) -> None:
     """Carry ms-swift's options over."""
-    stage = transfer.word("stage", "rlhf" if "rlhf_type" in transfer.left else "sft")
+    stage = str(transfer.word("stage", "rlhf" if "rlhf_type" in transfer.left else "sft"))
     if stage == "sft" and transfer.left.get("use_chat_template") is False:
         stage = "pt"
     wanted = transfer.word("rlhf_type", "dpo") if stage == "rlhf" else stage

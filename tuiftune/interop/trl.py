@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.errors import UserError
-from tuiftune.interop import objectives
+from tuiftune.interop import commands, objectives
+from tuiftune.interop.commands import Program, program
 from tuiftune.interop.common import PLANNED, shared
 from tuiftune.interop.mapping import (
     Cannot,
@@ -20,10 +19,11 @@ from tuiftune.interop.mapping import (
     known_to,
     rate,
     real,
-    shown,
     warmup,
 )
-from tuiftune.interop.rows import Source, paths, put
+from tuiftune.interop.rows import Source, hub, loaded, paths, put
+from tuiftune.interop.scripts import Computed
+from tuiftune.interop.trained import OTHERS as OTHERS_TRAINED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,13 +46,11 @@ OTHERS = (  # trainers of its scripts that are no stage here
     "ppo", "prm", "sdft", "sdpo", "ssd", "tpo", "xpo",
 )  # fmt: skip
 _SCRIPTS = "|".join((*OTHERS, "sft", *STAGES, *EXPERIMENTAL))
-SCRIPT = re.compile(rf"(?:\S*/)?({_SCRIPTS})(?:_\w+)?\.py\b")  # that it comes with
+SCRIPT = re.compile(rf"(?<![\w.-])({_SCRIPTS})(?:_\w+)?\.py\b")  # that it comes with
+SERVES = ("", "vllm-serve", "env", "chat", "skills")  # its commands that train nothing
+COMMAND = re.compile(rf"(?:^|[\s/])trl\s+\w|{SCRIPT.pattern}")
 COMMANDED = re.compile(r"^#\s*trl\s+(\w+)\s+--config\b", re.MULTILINE)  # how tuiftune marks its stage
-MORE = "more commands"
-_ENDS = re.compile(r"\n+")
-_ASSIGNED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
-_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
-_COMMENT = re.compile(r"(?:^|(?<=\s))#[^'\"\n]*$|^\s*#.*$", re.MULTILINE)
+MIXED = ("path", "data_files", "name", "split")  # what is read of an entry of `datasets`
 ASSUMED = "nothing in it names the stage. For another one than this add --set method.stage=STAGE"
 RULES: Rules = {
     "attn_implementation": To("model.attention", attention),
@@ -62,15 +60,14 @@ RULES: Rules = {
     "lora_task_type": Moot("read from the model"),
     "chat_template_path": Cannot("the base model's own chat template is used"),
     "eos_token": Cannot("the end of a turn is found from the template"),
-    "dataset_config": Cannot("name the files, or the hub dataset alone"),
-    "dataset_train_split": Moot("a hub dataset's train rows are taken"),
     "dataset_test_split": Moot("data.eval holds rows out, or names a file"),
     "loss_type": Cannot("tuiftune's loss is cross-entropy"),
     "activation_offloading": Moot(f"memory: {PLANNED}"),
     "test_split_size": To("data.eval", real),
-    "num_processes": Moot("the plan takes the GPUs of the machine: hardware.gpus"),
     "accelerate_config": Moot("the plan chooses how a model is spread over GPUs: hardware.parallel"),
-    MORE: Cannot("only the first command is read: give each in a file of its own"),
+    commands.MORE: Cannot("only the first command is read: give each in a file of its own"),
+    OTHERS_TRAINED: Cannot("only one training is read. For another one add --set method.stage=STAGE"),
+    "cells": Cannot("not Python here: what is set in them is not read"),
     "config": Cannot("its settings are in a file of their own: import that one, too"),
 }
 
@@ -80,75 +77,29 @@ def recognizes(document: dict[str, Any]) -> bool:
     return "model_name_or_path" in document and ("dataset_name" in document or "datasets" in document)
 
 
-def _program(word: str) -> str:
-    return word.rsplit("/", 1)[-1]
+def _start(words: Sequence[str]) -> tuple[int, str] | None:
+    """Where TRL's program stands in a command, and its stage; None where it does not."""
+    for at, word in enumerate(words):
+        script = SCRIPT.fullmatch(program(word))
+        if script is not None and "swift/cli/" not in word:
+            return at, script[1]
+        if program(word) == "trl" and not {"from", "import"} & set(words[:at]):
+            named = words[at + 1 : at + 2]
+            return at, named[0] if named and not named[0].startswith("-") else ""
+    return None
+
+
+def _trains(stage: str) -> bool:
+    """Whether one of its commands trains, by a stage that is here or by another."""
+    return stage not in SERVES
+
+
+PROGRAM = Program(_start, _trains)
 
 
 def arguments(text: str) -> dict[str, Any] | None:
-    """The options of the first `trl STAGE --key value …` command; None where the text is no such command.
-    Variables that the text assigns are filled in.
-    """
-    commands = [words for words in _commands(text) if _start(words) is not None]
-    if not commands:
-        return None
-    words, others = commands[0], commands[1:]
-    places = [place for place in [_start(words)] if place is not None]
-    rest = words[places[0] + 1 :]
-    found: dict[str, Any] = {}
-    script = SCRIPT.fullmatch(words[places[0]])
-    if script is not None:
-        found["stage"] = script[1]
-    elif rest and not rest[0].startswith("-"):
-        found["stage"] = rest.pop(0)
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("--"):
-            continue
-        name, equals, value = word[2:].partition("=")
-        values = [value] if equals else []
-        while not equals and rest and not rest[0].startswith("--"):
-            values.append(rest.pop(0))
-        name = name.replace("-", "_")
-        if not values and name.startswith("no_"):  # how its switches are turned off
-            found[name.removeprefix("no_")] = False
-            continue
-        found[name] = True if not values else values[0] if len(values) == 1 else values
-    if others:
-        found[MORE] = [" ".join(one) for one in others]
-    return found
-
-
-def _start(words: Sequence[str]) -> int | None:
-    """Where TRL's program stands in a command; None where it does not."""
-    found = (at for at, word in enumerate(words) if SCRIPT.fullmatch(word) or _program(word) == "trl")
-    return next(found, None)
-
-
-def _commands(text: str) -> list[list[str]]:
-    """The words of each command of a shell's text; options on a line of their own belong to the command
-    before. None where quotes do not close.
-    """
-    plain = _COMMENT.sub("", text.replace("\r\n", "\n")).replace("\\\n", " ")
-    reader = shlex.shlex(_ENDS.sub(r" \g<0> ", plain), posix=True, punctuation_chars=";&|\n")
-    reader.whitespace, reader.whitespace_split, reader.commenters = " \t\r", True, ""
-    try:
-        words = list(reader)
-    except ValueError:
-        return []
-    found: list[list[str]] = [[]]
-    known: dict[str, str] = {}
-    for at, word in enumerate(words):
-        if word and not word.strip(";&|\n"):
-            following = words[at + 1] if at + 1 < len(words) else ""
-            if not (set(word) == {"\n"} and following.startswith("-")):
-                found.append([])
-            continue
-        assigned = _ASSIGNED.fullmatch(word) if found[-1] in ([], ["export"]) else None
-        if assigned is None:
-            found[-1].append(_VARIABLE.sub(lambda one: known.get(one[1] or one[2], one[0]), word))
-        elif "$" not in assigned[2] and "`" not in assigned[2]:
-            known[assigned[1]] = assigned[2]
-    return [words for words in found if words]
+    """The options of the first command that trains; None where the text has no command of TRL's."""
+    return commands.arguments(text, PROGRAM)
 
 
 def loss(transfer: Transfer, columns: frozenset[str] | None) -> None:
@@ -200,7 +151,7 @@ def _stage(document: dict[str, Any]) -> tuple[str, bool]:
     return ("dpo" if "beta" in document else "sft"), False
 
 
-def _named(transfer: Transfer) -> str:
+def carried_stage(transfer: Transfer) -> str:
     """Carry the stage over, and return its name at TRL. UserError where another file holds the settings."""
     found, sure = _stage(transfer.left)
     given = "stage" in transfer.left
@@ -208,8 +159,7 @@ def _named(transfer: Transfer) -> str:
     stage = {ours: theirs for theirs, ours in EXPERIMENTAL.items()}.get(stage, stage)
     config = transfer.left.get("config")
     if isinstance(config, str) and "model_name_or_path" not in transfer.left:
-        remedy = f"import that file: tuiftune import {shown(config)} --set method.stage={stage}"
-        raise UserError(f"the settings are in {shown(config)}", place="--config", remedy=remedy)
+        commands.elsewhere(config, stage)
     ours = EXPERIMENTAL.get(stage, stage)
     if stage == "cpo" and transfer.left.get("loss_type") != "simpo":
         ours = stage  # CPO's own loss, which is none here
@@ -221,7 +171,10 @@ def _named(transfer: Transfer) -> str:
 
 def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
     """Carry TRL's options over. `columns`: of the rows of some files, None where they are not here."""
-    stage = _named(transfer)
+    for key, value in list(transfer.left.items()):
+        if isinstance(value, Computed):
+            transfer.leave(key, transfer.take(key), "computed by the script: set it by hand")
+    stage = carried_stage(transfer)
     objectives.read(transfer, objectives.TRL)
     peft, four, eight = (transfer.word(key) for key in ("use_peft", "load_in_4bit", "load_in_8bit"))
     marks = {"use_dora": "dora", "use_rslora": "rslora"}
@@ -235,15 +188,8 @@ def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
     transfer.settle("use_peft", peft, "part of the technique")
     if eight:
         transfer.leave("load_in_8bit", eight, "tuiftune has no 8-bit base: 16-bit, or 4-bit with qlora")
-    name = transfer.take("dataset_name")
-    sources = [Source("dataset_name", name)] if name else []
-    mixture = transfer.take("datasets")
-    for entry in mixture if isinstance(mixture, list) else []:
-        row = entry if isinstance(entry, dict) else {"path": entry}
-        left = [key for key in ("name", "data_dir", "split", "columns") if row.get(key)]
-        sources.append(Source("datasets", row.get("data_files") or row.get("path"), left_out=left))
+    put(transfer, _sources(transfer), "data.train")
     field = transfer.word("dataset_text_field")
-    put(transfer, sources, "data.train")
     if field not in (None, "text"):
         transfer.carry("dataset_text_field", field, "data.columns", {"text": field})
     batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps")
@@ -252,4 +198,48 @@ def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
         loss(transfer, columns(paths(transfer)))
     transfer.apply(shared() | RULES)
     rate(transfer)
-    transfer.finish(f"trl-{stage}" if stage in (*STAGES, *EXPERIMENTAL) else "trl")
+    transfer.finish(keys_of(stage))
+
+
+def _sources(transfer: Transfer) -> list[Source]:
+    """The rows: one dataset by its name, configuration and split, a mixture, or what a script loads."""
+    name = transfer.take("dataset_name")
+    sources = loaded(transfer)
+    if isinstance(name, str):
+        parts = {key: transfer.word(key) for key in ("dataset_config", "dataset_train_split")}
+        config, split = (None if one is None else str(one) for one in parts.values())
+        named, left = hub(name, config, split)
+        sources.append(Source("dataset_name", named))
+        for key, part in zip(parts, ("name", "split"), strict=True):
+            if parts[key] is not None and part in left:
+                transfer.leave(key, parts[key], "has no place in the name of a file or a dataset here")
+            else:
+                transfer.settle(key, parts[key], "part of data.train")
+        _evaluated(transfer, name, config)
+    elif name:
+        sources.append(Source("dataset_name", name))
+    mixture = transfer.take("datasets")
+    for entry in mixture if isinstance(mixture, list) else []:
+        row = entry if isinstance(entry, dict) else {"path": entry}
+        left = [key for key in row if key not in MIXED and row[key]]
+        path: Any = row.get("data_files") or row.get("path")
+        if isinstance(path, str) and not row.get("data_files"):
+            path, more = hub(path, *(str(row[key]) if row.get(key) else None for key in ("name", "split")))
+            left += more
+        sources.append(Source("datasets", path, left_out=left))
+    return sources
+
+
+def _evaluated(transfer: Transfer, name: str, config: str | None) -> None:
+    """The split of a Hub dataset that is evaluated, where it is named, as `data.eval`."""
+    split = transfer.left.get("dataset_test_split")
+    if not isinstance(split, str) or "data.eval" in transfer.preset:
+        return
+    path, left = hub(name, config, split)
+    if path.startswith("hf:") and "split" not in left:
+        transfer.carry("dataset_test_split", transfer.take("dataset_test_split"), "data.eval", path)
+
+
+def keys_of(stage: str) -> str:
+    """Under which name the keys of a stage are listed in known.json."""
+    return f"trl-{stage}" if stage in (*STAGES, *EXPERIMENTAL) else "trl"

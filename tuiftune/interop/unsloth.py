@@ -1,26 +1,17 @@
-"""Unsloth scripts and notebooks' cells: the literal arguments of its calls, read without running anything."""
+"""Unsloth scripts and notebooks: the literal arguments of its calls, read without running anything."""
 
 from __future__ import annotations
 
-import ast
 import re
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import documents
 from tuiftune.errors import UserError
-from tuiftune.interop import trl
+from tuiftune.interop import objectives, trl
 from tuiftune.interop.common import ARGUMENTS, PLANNED, shared
-from tuiftune.interop.mapping import (
-    Cannot,
-    Moot,
-    To,
-    Transfer,
-    batch,
-    rate,
-    warmup,
-    whole,
-)
-from tuiftune.interop.rows import Source, paths, put
+from tuiftune.interop.mapping import Cannot, Moot, To, Transfer, batch, flag, rate, warmup, whole
+from tuiftune.interop.rows import loaded, paths, put
+from tuiftune.interop.scripts import Computed, script
+from tuiftune.interop.trained import OTHERS, configuration, datasets, trainer
 
 if TYPE_CHECKING:
     from tuiftune.interop.mapping import Rules
@@ -29,18 +20,19 @@ if TYPE_CHECKING:
 TOOL = "Unsloth"
 ANSWERS_ONLY = "train_on_responses_only"
 ADAPTERS = "get_peft_model"
-CALLS = (
-    "from_pretrained",
-    "get_peft_model",
-    "SFTTrainer",
-    "SFTConfig",
-    "TrainingArguments",
-    "UnslothTrainingArguments",
-)
+UNREAD = "cells"
 MODELS = ("FastLanguageModel", "FastModel", "FastVisionModel")
-_ASSIGNED_MAGIC = re.compile(r"\s*[A-Za-z_][\w, ]*=\s*[!%]\s*\w")
 POSITIONS = ("model_name", "max_seq_length", "dtype", "load_in_4bit")  # of their from_pretrained
 OBJECTS = ("model", "tokenizer", "train_dataset", "eval_dataset", "args", "data_collator", "processing_class")
+UNQUANTIZED = ("load_in_16bit", "load_in_fp8", "load_in_8bit")  # switch its 4 bits off
+
+
+def _all(value: object) -> None:
+    """None where layers of a kind are trained. ValueError where they are not."""
+    if not flag(value):
+        raise ValueError("name the modules that get adapters: method.target_modules")
+
+
 RULES: Rules = {
     **dict.fromkeys(OBJECTS, Moot("an object of the script")),
     "model_name": To("model.base", lambda value: re.sub(r"(-unsloth)?-bnb-4bit$", "", str(value))),
@@ -52,110 +44,66 @@ RULES: Rules = {
     "loftq_config": Cannot("tuiftune has no LoftQ"),
     "token": Moot("tokens come from the environment"),
     "fast_inference": Moot("only concerns Unsloth"),
+    "max_lora_rank": Moot("only concerns Unsloth's sampling"),
+    "unsloth_force_compile": Moot("only concerns Unsloth"),
+    "offload_embedding": Moot(f"memory: {PLANNED}"),
+    "device_map": Moot(f"memory: {PLANNED}"),
+    "task_type": Moot("read from the model"),
+    "load_in_16bit": Moot("part of the technique"),
     "gpu_memory_utilization": Moot("hardware.memory_limit limits GPU memory"),
     "dataset_text_field": Moot("rows are read as they are, and rendered by the model's template"),
     "formatting_func": Cannot("rows are read as they are, and rendered by the model's template"),
     "embedding_learning_rate": Cannot("all that is trained has one learning rate"),
+    "qat_scheme": Cannot("tuiftune does not train for a later quantization"),
     "finetune_vision_layers": Cannot("tuiftune trains text models"),
+    "finetune_audio_layers": Cannot("tuiftune trains text models"),
+    **dict.fromkeys(
+        ("finetune_language_layers", "finetune_attention_modules", "finetune_mlp_modules"),
+        To("method.target_modules", _all, "all of them are here, too"),
+    ),
+    OTHERS: Cannot("only one training is read. For another one add --set method.stage=STAGE"),
+    UNREAD: Cannot("not Python here: what is set in them is not read"),
 }
-
-
-class Computed(str):
-    """The text of an argument whose value only running the script would tell."""
-
-    __slots__ = ()
 
 
 def recognizes(text: str) -> bool:
     """Whether it looks like a script that uses Unsloth."""
-    return "unsloth" in text and ("FastLanguageModel" in text or "FastModel" in text)
+    return "unsloth" in text and any(name in text for name in MODELS)
 
 
-def arguments(text: str, place: str) -> dict[str, Any]:
-    """The literal arguments of the calls that matter. UserError without any, or where it is not Python."""
-    if text.lstrip().startswith("{"):
-        text = _cells(text, place)
-    try:
-        tree = ast.parse(_without_magics(text))
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
-        line = getattr(fault, "lineno", None)
-        where = f"{place} line {line}" if line else place
-        raise UserError(
-            "not valid Python", place=where, remedy="give the script itself, or a cell of it"
-        ) from None
-    names = {
-        target.id: node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+def arguments(text: str, place: str, stage: str | None = None) -> dict[str, Any]:
+    """The literal arguments of the calls that matter, `stage` for the one it trains. `stage` chooses among
+    several trainings. UserError without any argument, or where it is not Python.
+    """
+    read = script(text, place)
     found: dict[str, Any] = {}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if called == "load_dataset" and node.args:
-            kind, files = _literal(node.args[0], names), _keyword(node, "data_files", names)
-            if files or isinstance(kind, str):
-                found.setdefault("dataset", []).append(files or kind)
-            else:
-                found["load_dataset"] = Computed(ast.unparse(node.args[0]))
-        elif called == ANSWERS_ONLY:
-            found[ANSWERS_ONLY] = True
-        elif called in CALLS:
-            of = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
-            if called == "from_pretrained" and not of.endswith(MODELS):
-                continue  # a tokenizer's, or of other libraries
-            if called == "get_peft_model":
-                found[ADAPTERS] = True
-            named = _named(node, names, found)
-            if called == "from_pretrained":
-                named += zip(POSITIONS, node.args, strict=False)
-            for name, argument in named:
-                value = _literal(argument, names)
-                found[name] = Computed(ast.unparse(argument)) if value is ... else value
+    chosen, others = trainer(read, stage)
+    loaded = [call for call in read.called("from_pretrained") if call.of.endswith(MODELS)]
+    if loaded:
+        found |= dict(zip(POSITIONS, loaded[0].positional, strict=False)) | loaded[0].named
+    adapters = [call for call in read.called(ADAPTERS) if call.of.endswith(MODELS) or not call.of]
+    if adapters:
+        found |= {ADAPTERS: True} | adapters[0].named
+    for call in configuration(read, chosen):
+        found |= call.named
+    if chosen is not None:
+        found |= chosen.call.named
+    found |= datasets(read, chosen)
+    if read.called(ANSWERS_ONLY):
+        found[ANSWERS_ONLY] = True
     if not found:
         raise UserError(
             "calls nothing of Unsloth's with arguments to read",
             place=place,
             remedy="give the script with FastLanguageModel.from_pretrained",
         )
+    if chosen is not None:
+        found["stage"] = chosen.stage
+    if others:
+        found[OTHERS] = others
+    if read.unread:
+        found[UNREAD] = read.unread
     return found
-
-
-def _named(call: ast.Call, names: dict[str, ast.expr], found: dict[str, Any]) -> list[tuple[str, ast.expr]]:
-    """A call's arguments by name, those of a literal `**mapping` too; another one is told as computed."""
-    named: list[tuple[str, ast.expr]] = []
-    for keyword in call.keywords:
-        if keyword.arg is not None:
-            named.append((keyword.arg, keyword.value))
-            continue
-        given = names.get(keyword.value.id) if isinstance(keyword.value, ast.Name) else keyword.value
-        if isinstance(given, ast.Dict) and all(isinstance(key, ast.Constant) for key in given.keys):
-            keys = [str(key.value) for key in given.keys if isinstance(key, ast.Constant)]
-            named += zip(keys, given.values, strict=True)
-        elif isinstance(given, ast.Call) and not given.args and getattr(given.func, "id", "") == "dict":
-            named += [(one.arg, one.value) for one in given.keywords if one.arg is not None]
-        else:
-            found[f"**{ast.unparse(keyword.value)}"] = Computed(ast.unparse(keyword.value))
-    return named
-
-
-def _cells(text: str, place: str) -> str:
-    """The code of a notebook, cell after cell. UserError where it is not one."""
-    try:
-        book = documents.loads(text)
-        sheets = [book, *book.get("worksheets", [])]
-        cells = [cell for sheet in sheets for cell in sheet.get("cells", [])]
-        code = [
-            cell.get("source", cell.get("input", "")) for cell in cells if cell.get("cell_type") == "code"
-        ]
-        return "\n".join(one if isinstance(one, str) else "".join(one) for one in code)
-    except (ValueError, TypeError, AttributeError):
-        raise UserError(
-            "is not a notebook", place=place, remedy="save it again, or give its code as a script"
-        ) from None
 
 
 def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
@@ -163,9 +111,27 @@ def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
     for key, value in list(transfer.left.items()):
         if isinstance(value, Computed) and not isinstance(ARGUMENTS.get(key, RULES.get(key)), Moot):
             transfer.leave(key, transfer.take(key), "computed by the script: set it by hand")
+    stage = trl.carried_stage(transfer)
+    objectives.read(transfer, objectives.TRL)
+    _technique(transfer)
+    put(transfer, loaded(transfer), "data.train")
+    batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps")
+    warmup(transfer)
+    if transfer.take(ANSWERS_ONLY):
+        transfer.carry(ANSWERS_ONLY, True, "data.loss_on", "assistant")
+    elif transfer.get("method.stage") == "sft":
+        trl.loss(transfer, columns(paths(transfer)))
+    transfer.apply(shared() | RULES)
+    rate(transfer)
+    transfer.finish(trl.keys_of(stage))
+
+
+def _technique(transfer: Transfer) -> None:
     four, eight, full = (transfer.word(key) for key in ("load_in_4bit", "load_in_8bit", "full_finetuning"))
     adapters = transfer.take(ADAPTERS) is not None
     transfer.settle(ADAPTERS, True, "adapters are trained")
+    if eight or (four is None and any(transfer.left.get(key) for key in UNQUANTIZED)):
+        four = False
     marks = {"use_rslora": "rslora", "use_dora": "dora"}
     chosen = [key for key in marks if transfer.take(key)]
     if full or not adapters:
@@ -176,50 +142,7 @@ def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
         transfer.carry(chosen[0], True, "method.technique", marks[chosen[0]])
     else:
         transfer.carry("load_in_4bit", four, "method.technique", "lora")
+    if transfer.take("load_in_fp8"):
+        transfer.carry("load_in_fp8", True, "model.quantization", "fp8")
     if eight:
         transfer.leave("load_in_8bit", eight, "tuiftune has no 8-bit base: 16-bit, or 4-bit with qlora")
-    named = transfer.take("dataset", [])
-    put(
-        transfer,
-        [Source("dataset", name) for name in (named if isinstance(named, list) else [named])],
-        "data.train",
-    )
-    batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps")
-    warmup(transfer)
-    if transfer.take(ANSWERS_ONLY):
-        transfer.carry(ANSWERS_ONLY, True, "data.loss_on", "assistant")
-    else:
-        trl.loss(transfer, columns(paths(transfer)))
-    transfer.apply(shared() | RULES)
-    rate(transfer)
-    transfer.finish("trl")
-
-
-def _literal(node: ast.expr, names: dict[str, ast.expr]) -> Any:
-    """A value that can be read without running the script; `...` where there is none."""
-    if isinstance(node, ast.Name) and node.id in names and not isinstance(names[node.id], ast.Name):
-        node = names[node.id]
-    if isinstance(node, ast.Attribute):  # torch.bfloat16
-        return node.attr
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        return ...
-
-
-def _keyword(call: ast.Call, name: str, names: dict[str, ast.expr]) -> Any:
-    found = [_literal(one.value, names) for one in call.keywords if one.arg == name]
-    value = found[0] if found else None
-    if isinstance(value, dict):
-        value = value.get("train")
-    return None if value is ... else value
-
-
-def _without_magics(text: str) -> str:
-    """A notebook's cell: lines for the shell are not Python, and stand in blocks as `pass`."""
-    lines = []
-    for line in text.splitlines():
-        bare = line.lstrip()
-        magic = bare.startswith(("!", "%", "?")) or _ASSIGNED_MAGIC.match(line)
-        lines.append(line[: len(line) - len(bare)] + "pass" if magic else line)
-    return "\n".join(lines)
