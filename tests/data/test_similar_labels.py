@@ -12,7 +12,14 @@ from tuiftune.data.checks.check import Check
 from tuiftune.data.clean.labels import spellings
 from tuiftune.data.clean.run import Settings, clean
 from tuiftune.data.inspect import inspect
+from tuiftune.data.measure import measure
 from tuiftune.data.read.load import load
+from tuiftune.evaluate import classifiers
+from tuiftune.evaluate.contender import Question
+from tuiftune.evaluate.labels import of as scores_of
+from tuiftune.evaluate.scorers.accuracy import score as accuracy
+from tuiftune.evaluate.scorers.base import Pair
+from tuiftune.evaluate.task import task_of
 from tuiftune.wizard.remedies import remedy_of, why_by_hand
 
 if TYPE_CHECKING:
@@ -54,6 +61,34 @@ def test_labels_are_merged_into_the_most_frequent_spelling(rows: Path, tmp_path:
     assert done.about["changed"] == {"labels merged": 50}
     again = {check.check: check for check in inspect(load(str(tmp_path / "out.jsonl"))).checks}
     assert again["similar-labels"].severity == "ok"
+
+
+def test_one_rule_says_what_is_one_label(tmp_path: Path) -> None:
+    """Case, punctuation around it and white space make no other label: scores, the matrix, the classifier,
+    the prompt, the plan and the report count two of them.
+    """
+    pytest.importorskip("sklearn")
+    path, spelled = tmp_path / "tickets.jsonl", ("LOGIN", "login", "Login. ", "billing")
+    rows = [("no way in", spelled[n % 3]) if n % 2 else ("my invoice", spelled[3]) for n in range(120)]
+    lines = [{"text": f"{text} {n}", "label": label} for n, (text, label) in enumerate(rows)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*lines, {"text": "?", "label": ""}]))
+    dataset = load(str(path))
+    answers = [label for _, label in rows]
+    assert len(task_of(answers).labels) == 2
+    assert "4 spellings" in task_of(answers).why
+    pairs = [Pair("Login", label, "", n) for n, label in enumerate(answers) if label != "billing"]
+    table = scores_of([*pairs, Pair("billing", "billing", "", 0)])
+    assert [(one.label, one.f1) for one in table.labels] == [("LOGIN", 1.0), ("billing", 1.0)]
+    assert {accuracy(pair) for pair in pairs} == {1.0}
+    classifier = classifiers.every()[0]
+    classifier.fit([Question(text, [], label, n) for n, (text, label) in enumerate(rows)])
+    given = classifier.answer([Question("no way in", [], "login", 0)])
+    assert [one.answer for one in given] == ["LOGIN"]
+    assert starter(dataset.examples()).labels == ("LOGIN", "billing")
+    assert measure(dataset, None).labels == 2
+    assert "2 labels in 4 spellings in total" in dataset.evidence
+    checks = {check.check: check for check in inspect(dataset).checks}
+    assert checks["label-balance"].title == "Label balance (2 labels in 4 spellings)"
 
 
 def test_labels_are_kept_unless_that_is_chosen(rows: Path, tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ async def test_enter_alone_is_asked_about_near_identical_labels_and_merges_them(
         await until(pilot, lambda: "rows of classification" in shown(pilot.app))
         await pilot.press("enter")
         await until(pilot, lambda: "Merge near-identical labels?" in shown(pilot.app))
-        assert "login and LOGIN: 20 rows have the rarer spelling." in " ".join(shown(pilot.app).split())
+        assert '"login" and "LOGIN": 20 rows have the rarer spelling.' in " ".join(shown(pilot.app).split())
         await pilot.press("enter")
         await until(pilot, lambda: "20 changed" in shown(pilot.app))
         await pilot.press("enter")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuiftune import paths
+from tuiftune.data.labels import counted
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 
@@ -107,8 +108,8 @@ def _pair(example: Example) -> Shot | None:
 
 
 def _labels(pairs: Sequence[Shot]) -> tuple[str, ...]:
-    """All answers, most frequent first, where they look like a fixed set: few, short and repeated."""
-    counts = Counter(pair.answer for pair in pairs)
+    """All labels, most frequent first, where they look like a fixed set: few, short and repeated."""
+    counts = dict(counted(Counter(pair.answer for pair in pairs).items()))
     few = len(counts) <= min(MOST_LABELS, len(pairs) // 3)
     if not few or max(map(len, counts)) > LONGEST_LABEL:
         return ()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data import labels as labeled
 from tuiftune.data.example import Example, Message
 from tuiftune.data.read.malformed import Malformed
 
@@ -61,10 +62,14 @@ class Dataset:
 
     @property
     def evidence(self) -> list[str]:
-        labels = (
-            [f"{self.frame['label'].n_unique():,} labels in total"] if self.format == "classification" else []
-        )
+        labels = [f"{labeled.told(*self.labels)} in total"] if self.format == "classification" else []
         return [*self.recognition.evidence, *labels, *self.notes]
+
+    @property
+    def labels(self) -> tuple[int, int]:
+        """How many labels there are, and in how many spellings."""
+        spelled = [str(one) for one in self.frame["label"].drop_nulls().unique() if str(one).strip()]
+        return len({labeled.as_label(one) for one in spelled}), len(spelled)
 
     @property
     def columns(self) -> dict[str, str]:

@@ -122,7 +122,7 @@ def measure(
     order = np.argsort(totals, kind="stable")
     reached = np.cumsum(weights[order]) / weights.sum()
     at = np.searchsorted(reached, np.linspace(0, 1, 21) - 1e-9).clip(0, len(totals) - 1)
-    labels = dataset.frame["label"].n_unique() if dataset.format == "classification" else None
+    labels = dataset.labels[0] if dataset.format == "classification" else None
     longest_answer, around = _longest_answer(asked(), folder, reasoning)
     longest = (
         () if mix else _longest_rows(dataset, found, folder, reasoning)

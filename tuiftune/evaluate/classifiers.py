@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.chat.reasoning import without
+from tuiftune.data.labels import spellings
 from tuiftune.evaluate import extras
 from tuiftune.evaluate.contender import Answered
 
@@ -22,7 +24,9 @@ MOST_ROWS = 20_000
 
 
 class Classifier:
-    """A classifier of the training rows' labels. Its one setting is chosen by cross-validation on them."""
+    """A classifier of the training rows' labels, each by its usual spelling. Its one setting is chosen by
+    cross-validation on them.
+    """
 
     def __init__(self, key: str, name: str, model: str, setting: str, choices: Sequence[float]) -> None:
         self.key, self.name, self.detail = key, name, ""
@@ -45,7 +49,9 @@ class Classifier:
         }
         words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
         pipeline = make_pipeline(words, kinds[self._model])
-        texts, labels = [one.text for one in rows], [without(one.reference).strip() for one in rows]
+        texts, spelled = [one.text for one in rows], [without(one.reference).strip() for one in rows]
+        usual = spellings(Counter(spelled))
+        labels = [usual[one] for one in spelled]
         fewest = min(labels.count(label) for label in set(labels))
         choices = [
             value for value in self._choices if value <= len(rows) // 2 or self._setting != "n_neighbors"

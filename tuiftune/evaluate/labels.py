@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.data.chat.reasoning import composed, without
+from tuiftune.data.chat.reasoning import without
+from tuiftune.data.labels import as_label, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,19 +68,10 @@ class Labels:
         }
 
 
-def as_label(text: str) -> str:
-    """Return a label as it is compared: without case, surrounding punctuation and extra white space. One of
-    punctuation alone stays.
-    """
-    label = " ".join(composed(without(text)).casefold().split())
-    return label.strip(" .,:;!\"'`*") or label
-
-
 def of(pairs: Sequence[Pair]) -> Labels:
     """Return the scores of each label of the references, and the confusion matrix."""
-    shown: dict[str, str] = {}
-    for pair in pairs:
-        shown.setdefault(as_label(pair.reference), without(pair.reference).strip())
+    usual = spellings(Counter(without(pair.reference).strip() for pair in pairs))
+    shown = {as_label(one): one for one in usual.values()}
     rows = Counter(as_label(pair.reference) for pair in pairs)
     order = sorted(rows, key=lambda label: (-rows[label], label))
     place = {label: index for index, label in enumerate(order)}

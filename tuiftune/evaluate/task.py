@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiftune import final_number
+from tuiftune.data import labels
 from tuiftune.data.chat.reasoning import without
 from tuiftune.errors import UserError
 from tuiftune.evaluate import parsed
@@ -44,11 +45,11 @@ def task_of(references: Sequence[str], others: Sequence[str] = ()) -> Task:
     if not told:
         raise UserError("has no reference answers to compare with", place="--data", remedy="add the answers")
     every = [*told, *more]
-    if labels := _labels(every):
-        shown = len(labels)
-        return Task(
-            "labels", f"{shown} short answers repeat over {len(every):,} rows, so they are labels", labels
-        )
+    if found := _labels(every):
+        spelled = len(set(every))
+        also = f" ({spelled} spellings: case and punctuation do not count)" if spelled > len(found) else ""
+        why = f"{len(found)} short answers repeat over {len(every):,} rows, so they are labels{also}"
+        return Task("labels", why, found)
     forms = (
         ("number", final_number.marked, "end in a number after ####"),
         ("tool_call", parsed.tool_calls, "call tools"),
@@ -67,8 +68,8 @@ def task_of(references: Sequence[str], others: Sequence[str] = ()) -> Task:
 
 
 def _labels(answers: Sequence[str]) -> tuple[str, ...]:
-    """Return the distinct answers, most frequent first, if they are few, short and repeat."""
-    counts = Counter(answers)
+    """Return the labels, most frequent first, if the distinct answers are few, short and repeat."""
+    counts = dict(labels.counted(Counter(answers).items()))
     few = 2 <= len(counts) <= min(MOST_LABELS, len(answers) // ROWS_A_LABEL)
     if not few or max(map(len, counts)) > LONGEST_LABEL:
         return ()

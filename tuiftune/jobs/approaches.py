@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tuiftune.advice import prompting as starters
 from tuiftune.advice import retrieval
 from tuiftune.data.example import Example, Message
+from tuiftune.data.labels import as_label
 from tuiftune.evaluate import classifiers
 from tuiftune.evaluate.prompting import FewShot, Instructed, Nearest, OwnPrompt, Plain, Retrieval
 from tuiftune.evaluate.retrieve import Bm25
@@ -120,7 +121,7 @@ class Approaches:
 
     def _classifiers(self, pool: Sequence[Question]) -> Iterator[list[Approach]]:
         for made in classifiers.every():
-            if len({one.reference for one in pool}) < 2:
+            if len({as_label(one.reference) for one in pool}) < 2:
                 self.left_out.append((made.key, "the training rows have one label"))
                 continue
             made.fit(pool)

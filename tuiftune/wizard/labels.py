@@ -24,12 +24,14 @@ class Similar:
     rows: int = 0
 
     def __str__(self) -> str:
-        named = ", ".join(f"{excerpt(use, 24)} and {excerpt(other, 24)}" for use, other in self.pairs[:NAMED])
+        named = ", ".join(
+            f'"{excerpt(use, 24)}" and "{excerpt(other, 24)}"' for use, other in self.pairs[:NAMED]
+        )
         more = f" and {len(self.pairs) - NAMED} more" if len(self.pairs) > NAMED else ""
         count, verb = plural(self.rows, "row"), "has" if self.rows == 1 else "have"
         return (
             f"{named}{more}: {count} {verb} the rarer spelling. The model would have to guess which one is "
-            "meant, and counts as wrong where it guesses the other."
+            "meant, and exact match counts the other one as wrong."
         )
 
 

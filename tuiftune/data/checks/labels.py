@@ -10,10 +10,12 @@ import numpy as np
 import polars as pl
 
 from tuiftune.data.excerpt import excerpt
-from tuiftune.figures import plural
+from tuiftune.data.labels import counted, spellings, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
     from tuiftune.data.checks.check import Check, Subject
 
@@ -22,21 +24,23 @@ UNEVEN = 0.8  # evenness (entropy over its maximum) below which balance is calle
 
 
 def label_counts(subject: Subject) -> list[tuple[str, int]]:
-    """Labels and their rows, most frequent first, ties by name."""
-    counted = (
+    """Spellings of labels and their rows, most frequent first, ties by name."""
+    found = (
         subject.frame["label"]
         .drop_nulls()
         .value_counts(sort=True)
         .sort(["count", "label"], descending=[True, False])
     )
-    return [(str(label), int(count)) for label, count in counted.iter_rows()]
+    return [(str(label), int(count)) for label, count in found.iter_rows() if str(label).strip()]
 
 
 def labels(subject: Subject) -> Iterator[Check]:
     """label-balance, rare-labels, similar-labels."""
-    counts = label_counts(subject)
-    if not counts:
+    spelled = label_counts(subject)
+    if not spelled:
         return
+    counts = counted(spelled)
+    usual = spellings(dict(spelled))
     total = sum(count for _, count in counts)
     top, most = counts[0]
     entropy = -sum(count / total * math.log(count / total) for _, count in counts)
@@ -44,36 +48,44 @@ def labels(subject: Subject) -> Iterator[Check]:
     skewed = evenness < UNEVEN
     yield subject.verdict(
         "label-balance",
-        f"Label balance ({plural(len(counts), 'label')})",
+        f"Label balance ({told(len(counts), len(spelled))})",
         "warning",
-        subject.where(pl.col("label") == top) if skewed else np.empty(0, dtype=np.intp),
+        subject.where(pl.col("label").is_in([one for one, use in usual.items() if use == top]))
+        if skewed
+        else np.empty(0, dtype=np.intp),
         why=f'"{excerpt(top, 40)}" is {most / total:.0%} of the rows. Always answering it '
         f"would score {most / total:.0%} accuracy.",
         remedy="add rows of other labels, drop some of this one, and compare F1 instead of accuracy",
         show="prompt",
     )
-    rare = [label for label, count in counts if count < RARE]
+    few = {label for label, count in counts if count < RARE}
+    rare = [one for one, use in usual.items() if use in few]
     yield subject.verdict(
         "rare-labels",
         f"Labels with fewer than {RARE} rows",
         "warning",
-        subject.where(pl.col("label").is_in(rare)) if rare else np.empty(0, dtype=np.intp),
+        _with(subject, rare),
         why="Too few to learn, and the evaluation set may have none: "
         + ", ".join(f"{excerpt(label, 30)} ({count})" for label, count in counts if count < RARE)[:200],
         remedy="collect more, or merge them into a broader label",
         show="prompt",
     )
-    pairs = similar_labels(counts)
+    pairs = similar_labels(spelled)
     fewer = {right for _, right in pairs}
     yield subject.verdict(
         "similar-labels",
         "Nearly identical labels",
         "warning",
-        subject.where(pl.col("label").is_in(list(fewer))) if fewer else np.empty(0, dtype=np.intp),
-        why="Spellings of one label count as different labels, so the model must guess the spelling.",
+        _with(subject, list(fewer)),
+        why="The model must guess the spelling, and exact match counts the other one as wrong. Accuracy and "
+        "F1 take spellings that differ only in case or punctuation as one label, others as different labels.",
         remedy="use one spelling",
         examples=[f"{excerpt(left, 36)} ~ {excerpt(right, 36)}" for left, right in pairs[:3]],
     )
+
+
+def _with(subject: Subject, spelled: list[str]) -> NDArray[np.intp]:
+    return subject.where(pl.col("label").is_in(spelled)) if spelled else np.empty(0, dtype=np.intp)
 
 
 def similar_labels(counts: list[tuple[str, int]]) -> list[tuple[str, str]]:

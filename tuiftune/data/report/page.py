@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
+from tuiftune.data import labels
 from tuiftune.data.read.files import shown as as_written
 from tuiftune.printable import printable
 
@@ -128,8 +129,9 @@ def _labels(report: QualityReport) -> str:
         if len(report.labels) > len(shown)
         else ""
     )
+    head = labels.told(len(labels.counted(report.labels)), len(report.labels)).capitalize()
     return (
-        f'<h2>Labels ({len(report.labels):,})</h2><svg viewBox="0 0 720 {height}" role="img" '
+        f'<h2>{head}</h2><svg viewBox="0 0 720 {height}" role="img" '
         f'aria-label="rows by label">{bars}</svg>{rest}'
     )
 

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
+from tuiftune.data import labels
 from tuiftune.data.excerpt import excerpt
 from tuiftune.data.read.files import shown as as_written
 from tuiftune.printable import printable
@@ -99,7 +100,7 @@ def _labels(report: QualityReport, console: Console, unicode: bool) -> None:
     if not report.labels:
         return
     console.print()
-    console.print(f"[bold]Labels[/] {len(report.labels)}")
+    console.print(f"[bold]Labels[/] {labels.told(len(labels.counted(report.labels)), len(report.labels))}")
     most = report.labels[0][1]
     shown = report.labels if len(report.labels) <= 10 else (*report.labels[:6], *report.labels[-3:])
     for place, (label, count) in enumerate(shown):

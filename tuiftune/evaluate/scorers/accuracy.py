@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuiftune.evaluate.labels import as_label
+from tuiftune.data.labels import as_label
 from tuiftune.evaluate.scorers.base import Pair, Scorer, each
 
 

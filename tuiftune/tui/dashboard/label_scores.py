@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual.containers import VerticalScroll
 
 from tuiftune.data.excerpt import excerpt
+from tuiftune.data.labels import as_label
 from tuiftune.evaluate import labels
 from tuiftune.evaluate.scorers.base import Pair
 from tuiftune.figures import MISSING, plural
@@ -43,9 +44,7 @@ def scores(rows: Sequence[ResultRow], *, after: bool) -> Labels | None:
 def alike(rows: Sequence[ResultRow]) -> int:
     """Return how many answers are their label but for case or punctuation: right here, no exact match."""
     return sum(
-        row.after is not None
-        and not row.right_after
-        and labels.as_label(row.after) == labels.as_label(row.reference)
+        row.after is not None and not row.right_after and as_label(row.after) == as_label(row.reference)
         for row in rows
     )
 

@@ -8,6 +8,7 @@ from textual import on
 from textual.containers import VerticalScroll
 
 from tuiftune.data.excerpt import excerpt
+from tuiftune.data.labels import as_label
 from tuiftune.evaluate.task import task_of
 from tuiftune.figures import percent, plural
 from tuiftune.tui import STYLES
@@ -129,7 +130,10 @@ class WrongRows(FullScreen[None]):
 
     def _show(self) -> None:
         label = self._labels[self._label - 1] if self._label else None
-        rows = [row for row in self._rows if SHOWN[self._shown](row) and label in (None, row.reference)]
+        wanted = None if label is None else as_label(label)
+        rows = [
+            row for row in self._rows if SHOWN[self._shown](row) and wanted in (None, as_label(row.reference))
+        ]
         picker = self.query_one(RowPicker)
         picker.nothing = self._nothing(label)
         picker.show(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.labels import counted, told
 from tuiftune.figures import count, percent
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.wrap import wrapped
@@ -92,11 +93,12 @@ class DataFactsView(Canvas):
         from tuiftune.data.checks.labels import RARE
         from tuiftune.data.excerpt import excerpt
 
-        counts = self._label_counts
+        counts = counted(self._label_counts)
         if not counts or room < 1:
             return []
         fewest = counts[-1][1]
-        head = self._fact("labels", f"{len(counts):,}", "strong")
+        said = told(len(counts), len(self._label_counts)).removesuffix(" labels")
+        head = self._fact("labels", said, "strong")
         head.add(f", {fewest:,} to {counts[0][1]:,} rows each", "warning" if fewest < RARE else "soft")
         name = min(max(len(label) for label, _ in counts), width // 2)
         lines = [head]
