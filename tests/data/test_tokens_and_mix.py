@@ -21,7 +21,15 @@ from tuiftune.data.checks.check import Subject
 from tuiftune.data.example import Example
 from tuiftune.data.inspect import checks_of
 from tuiftune.data.measure import measure
-from tuiftune.data.mix.sources import Mix, Source, mixed, sample, weights_of_shares, weights_of_temperature
+from tuiftune.data.mix.sources import (
+    Mix,
+    Source,
+    mixed,
+    prompt_of,
+    sample,
+    weights_of_shares,
+    weights_of_temperature,
+)
 from tuiftune.data.mix.split import split
 from tuiftune.data.read.load import load
 from tuiftune.data.tokens import lengths, name_of, truncation
@@ -305,6 +313,24 @@ def test_what_a_source_cannot_be_evaluated_with_is_told_before_a_run(
         resolve(preset.with_values({"training.effective_batch": 16, **given}), tmp_path / "runs")
 
 
+def test_no_row_is_held_out_of_a_source_that_another_trains_on(tmp_path: Path) -> None:
+    """Its score would be of rows that were seen."""
+    rng = random.Random(3)
+    rows = seeded.pairs(30, rng)
+    main = load(write(tmp_path / "main.jsonl", [*seeded.pairs(20, rng), *rows[:10]]))
+    first = write(tmp_path / "first.jsonl", rows)
+    second = write(tmp_path / "second.jsonl", [*rows[10:20], *seeded.pairs(10, rng)])
+    train = list(main.examples())
+    both = (Source(first), Source(second))
+    mixture = mixed(train, [], Mix(both, held=6), seed=1, format=main.format)
+    seen = {prompt_of(row) for row in mixture.examples}
+    for held in mixture.held.values():
+        assert len(held) == 6
+        assert not seen & {prompt_of(row) for row in held}
+    with pytest.raises(UserError, match="the prompts of only 10 are in no other source"):
+        mixed(train, [], Mix(both, held=11), seed=1, format=main.format)
+
+
 def test_preferences_are_not_mixed_with_answers(tmp_path: Path) -> None:
     pairs = list(load(write(tmp_path / "a.jsonl", seeded.pairs(5, random.Random(1)))).examples())
     other = write(tmp_path / "b.jsonl", [{"prompt": "a", "chosen": "b", "rejected": "c"}] * 5)
@@ -339,6 +365,12 @@ def test_shares_and_temperature_decide_what_is_seen(tmp_path: Path) -> None:
     facts = measure(load(str(tmp_path / "main.jsonl")), None, 0.0, mix=Mix(both, 2.0), seed=1)
     assert [portion.seen for portion in facts.portions] == seen[2.0]
     assert facts.rows == 943
+    assert len(facts.tokens) == 3
+    long = write(tmp_path / "long.jsonl", [{"text": "word " * 800} for _ in range(10)])
+    short = load(write(tmp_path / "short.jsonl", [{"text": f"Few words {n}."} for n in range(90)]))
+    few = measure(short, None, 0.0, mix=Mix((Source(long),)), seed=1)
+    assert [portion.seen for portion in few.portions] == [90, 10]
+    assert few.tokens[1] > 0.9 * sum(few.tokens)  # of a tenth of the rows
     with pytest.raises(UserError, match="used 147 times"):
         mixed(
             train,
@@ -393,3 +425,20 @@ def test_rows_of_another_format_among_chats_have_their_answers(tmp_path: Path) -
 )
 def test_a_tokenizer_is_named_as_its_model_is(place: Path, name: str) -> None:
     assert name_of(place) == name
+
+
+@pytest.mark.parametrize("text", ["Hello there.", "<|begin|>Hello there.", "<|begin|>Hello there.<|end|>"])
+def test_a_document_begins_and_ends_once(text: str, tmp_path: Path) -> None:
+    """Whether the tokenizer or the text brings the first token."""
+    from tokenizers import Tokenizer
+    from tokenizers.processors import TemplateProcessing
+
+    folder = model_with((assets.BASE / "chat_template.jinja").read_text("utf-8"), tmp_path / "model")
+    own = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    begin = own.token_to_id("<|begin|>")
+    own.post_processor = TemplateProcessing(single="<|begin|> $A", special_tokens=[("<|begin|>", begin)])
+    own.save(str(folder / "tokenizer.json"))
+    tokenizer = read_tokenizer(folder, max_length=99)
+    (row,) = tokenizer.rows([Example(text=text)])
+    assert tokenizer.backend.decode(row.ids, skip_special_tokens=False) == "<|begin|>Hello there.<|end|>"
+    assert row.mask == [0, *[1] * (len(row.ids) - 1)]

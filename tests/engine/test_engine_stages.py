@@ -403,21 +403,6 @@ def test_a_teacher_with_another_tokenizer_is_refused(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("technique", ["ia3", "ln_tuning", "last_layers"])
-@pytest.mark.parametrize("key", CASES)
-def test_techniques_without_a_rank_take_every_stage(
-    engine: Engine, run_of: Callable[..., Path], key: str, technique: str
-) -> None:
-    changes = {"method__trained_layers": 1} if technique == "last_layers" else {}
-    run = run_of(key, method__technique=technique, training__learning_rate=0.01, **changes)
-    assert engine.train(run) == 0, tiny.events(run, "end")[-1]["why"]
-    before, *_, after = tiny.events(run, "eval")
-    assert before["loss"] != after["loss"] or key in ("grpo", "rloo")
-    norms = [step["grad_norm"] for step in tiny.events(run, "step")]
-    assert any(norms) or key in ("grpo", "rloo")
-
-
-@pytest.mark.long
 @pytest.mark.parametrize("key", ["dpo", "kto"])
 def test_modules_trained_in_full_learn_next_to_a_reference(
     engine: Engine, run_of: Callable[..., Path], model: Path, key: str

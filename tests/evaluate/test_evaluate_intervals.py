@@ -134,3 +134,14 @@ def test_chance_alone_is_seldom_called_a_difference() -> None:
         assert found is not None
         shown += found.shown
     assert shown <= 6
+
+
+def test_two_rows_that_change_alike_have_no_interval() -> None:
+    """What floats round is no spread: the interval was the difference itself, with p = 0.5."""
+    bleu = scorers.every()["bleu"]
+    wrong, right = ([Pair(said, "a b c d")] * 2 for said in ("x", "a b c d"))
+    found = measured.compare(measured.measure(bleu, "", wrong), measured.measure(bleu, "", right))
+    assert found is not None
+    assert found.interval is None
+    assert found.smallest is None
+    assert not found.shown

@@ -36,3 +36,48 @@ def test_a_file_is_scored_though_the_rows_of_training_are_gone(tmp_path: Path) -
     assert any(note.startswith("Not checked for rows that demo was trained on: ") for note in asked.notes)
     with pytest.raises(UserError, match="no such file"):
         rows_of(None, run, 9)
+
+
+def test_an_answer_that_is_judged_bad_is_no_reference(tmp_path: Path) -> None:
+    """Else a model that avoids it would score less, and few-shot prompts would teach it."""
+    rows = [{"prompt": f"{n}?", "completion": f"It is {n}.", "label": n % 3 != 0} for n in range(12)]
+    path = tmp_path / "judged.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = rows_of(str(path), None, None)
+    assert [one.text for one in asked.questions] == [f"{n}?" for n in range(12) if n % 3]
+    assert any(note.startswith("4 rows without") for note in asked.notes)
+    classes = [{"text": f"a text of {n}", "label": "false" if n % 2 else "true"} for n in range(60)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in classes))
+    assert len(rows_of(str(path), None, None).questions) == 60
+
+
+def test_answers_of_several_messages_are_asked_for_the_last(tmp_path: Path) -> None:
+    """As the run's own score asks: what comes before it is given."""
+
+    def said(*texts: str) -> list[dict[str, str]]:
+        return [{"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(texts)]
+
+    row = {"chosen": said("Hi", "Hello", "Far?", "Yes."), "rejected": said("Hi", "What", "Far?", "No.")}
+    path = tmp_path / "pairs.jsonl"
+    path.write_text((json.dumps(row) + "\n") * 9)
+    (question, *_) = rows_of(str(path), None, None).questions
+    assert ([one.content for one in question.messages], question.reference) == (
+        ["Hi", "Hello", "Far?"],
+        "Yes.",
+    )
+
+
+def test_rows_that_were_mixed_in_are_training_rows(tmp_path: Path) -> None:
+    shutil.copytree(DEMO.path, tmp_path / "demo")
+    mixed = tmp_path / "mixed.jsonl"
+    rows = [{"prompt": f"Where is the town number {n}?", "completion": f"Far {n}."} for n in range(20)]
+    mixed.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    plan = tmp_path / "demo" / "plan.json"
+    document = json.loads(plan.read_text())
+    document["resolved"]["data"] |= {"mix": [{"path": str(mixed), "weight": 1.0}]}
+    plan.write_text(json.dumps(document))
+    run = RunDir(tmp_path / "demo")
+    assert any("20 of 20 evaluation rows" in note for note in rows_of(str(mixed), run, None).notes)
+    mixed.rename(tmp_path / "elsewhere.jsonl")
+    notes = rows_of(str(tmp_path / "elsewhere.jsonl"), run, None).notes
+    assert any(note.startswith("Not checked for rows that were mixed in: ") for note in notes)

@@ -60,6 +60,11 @@ class Example:
         equal = (self.chosen, self.chosen_turns) == (self.rejected, self.rejected_turns)
         return self.chosen is None or not equal
 
+    @property
+    def disliked(self) -> bool:
+        """Return True for an answer that is judged bad. A class called false is its own label."""
+        return self.label == "false" and self.reference != self.label
+
     def sides(self) -> tuple[Example, Example]:
         """A comparison as two rows: the prompt with the chosen answer, and with the rejected one.
 

@@ -28,6 +28,9 @@ class DataFacts:
     format: str  # classification, prompt-completion, chat, text …
     labels: int | None = None  # distinct labels, for classification
     portions: tuple[Portion, ...] = ()
+    tokens: tuple[
+        int, ...
+    ] = ()  # of each portion in an epoch, within data.max_length where rows are truncated
     longest_answer: int | None = None  # tokens of the longest held-out answer; None: nothing has one
     around_answer: int = 0  # most tokens that stand around a held-out answer: reasoning, the template's marks
     test: Twins | None = None  # the rows of data.test, and how many of them the others have too

@@ -108,6 +108,7 @@ def measure(
         portions = mixture.portions
         for portion, seen in mixture.parts():
             if not seen:
+                counted.append((found.total[:0], 0))
                 continue
             rows = load(portion.source)
             measured = lengths(rows, folder, watch=watch, name=name, strict=True, reasoning=reasoning)
@@ -117,6 +118,8 @@ def measure(
             equal, dropped = equal + len(seen) - len(used), dropped + left
         if not sum(rows for _, rows in counted):
             raise _nothing_left(found, max_length or 0, writes)
+    most = np.iinfo(np.int64).max if max_length is None else max_length
+    tokens = [round(rows * float(np.minimum(total, most).mean())) if rows else 0 for total, rows in counted]
     totals = np.concatenate([total for total, _ in counted])
     weights = np.concatenate([np.full(len(total), rows / max(1, len(total))) for total, rows in counted])
     order = np.argsort(totals, kind="stable")
@@ -137,6 +140,7 @@ def measure(
         format=dataset.format,
         labels=labels,
         portions=portions,
+        tokens=tuple(tokens) if mix and not writes else (),
         longest_answer=longest_answer,
         around_answer=around,
         late=found.late / max(1, len(found.indices)),

@@ -155,12 +155,15 @@ class Asked:
 
 
 def questions_of(examples: Sequence[Example], most: int | None = None) -> Asked:
-    """Return what rows ask, at most so many, without their last answer."""
+    """Return what rows ask, at most so many, without their last answer: that of a comparison is the chosen
+    one. An answer that is judged bad is no reference.
+    """
     found: list[Question] = []
     passed = 0
-    for example in examples:
+    for row in examples:
+        example = row.sides()[0] if row.chosen is not None else row
         prompt = example.prompt
-        if example.chosen is None and (not example.messages or example.messages[-1].role != "assistant"):
+        if row.disliked or not example.messages or example.messages[-1].role != "assistant":
             passed += 1
             continue
         if not prompt or not example.reference.strip():

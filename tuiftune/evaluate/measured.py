@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 RESAMPLES = 2000  # the limits of an interval vary by about 2% of its width from seed to seed
 SEED = 42
+ROUNDING = 1e-9  # of sums of floats
 Z_POWER = 0.8416212335729143  # 80% quantile of the standard normal
 FEWEST_CHANGED = 6  # rows that must all change the same way for McNemar's exact p < 0.05
 BOUNDED = {"share": 1.0, "points": 100.0}
@@ -245,6 +246,7 @@ def _sums(scorer: Scorer, first: Sequence[Part], second: Sequence[Part]) -> Diff
         for x, y in zip(kept_a, kept_b, strict=True)
     )
     spread = float(np.std(changes))
+    spread = spread if spread > ROUNDING * max(1.0, abs(value)) else 0.0
     interval = tuple(float(one) for one in np.quantile(changes, [0.025, 0.975])) if spread else None
     return Difference(
         value,

@@ -17,7 +17,7 @@ from tuiftune.evaluate import decision, evaluation, prices
 from tuiftune.evaluate.answer_cache import key_of
 from tuiftune.evaluate.contender import Answered, questions_of
 from tuiftune.evaluate.task import task_of
-from tuiftune.jobs.evaluating import leaked, of_run, scorers_for
+from tuiftune.jobs.evaluating import leaked, mixed_in, of_run, scorers_for
 from tuiftune.runs import provenance
 
 if TYPE_CHECKING:
@@ -228,10 +228,11 @@ def splits_of(data: str | None, run: RunDir | None, *, share: float, test: str |
             "no training row has a prompt and an answer", place=", ".join(sources), remedy="add rows"
         )
     tested = questions_of(tests or [], None)
-    notes = () if run is None else tuple(provenance.changed_told(run))
-    if test is not None and (told := leaked([*train, *held], tests or [])):
-        notes = (*notes, *(f"Of the test rows: {words}" for words in told))
-    return Splits(rows.questions, asked.questions, tested.questions, sources, notes)
+    notes = [] if run is None else list(provenance.changed_told(run))
+    if test is not None:
+        seen = [*train, *held, *mixed_in(run, train, held, notes)]
+        notes += [f"Of the test rows: {words}" for words in leaked(seen, tests or [])]
+    return Splits(rows.questions, asked.questions, tested.questions, sources, tuple(notes))
 
 
 def decide(

@@ -108,7 +108,28 @@ def rows_of(data: str | None, run: RunDir | None, most: int | None) -> Rows:
         notes += _fewer_scored(run, len(asked.questions))
     if asked.passed_over:
         notes.append(f"{asked.passed_over} rows without a prompt or a reference answer are left out.")
-    return Rows(asked.questions, tuple(train), source, (*notes, *leaked(train, examples)))
+    seen = [*train, *mixed_in(run, train, held, notes)]
+    return Rows(asked.questions, tuple(train), source, (*notes, *leaked(seen, examples)))
+
+
+def mixed_in(
+    run: RunDir | None, train: list[Example], held: list[Example], notes: list[str]
+) -> Sequence[Example]:
+    """The rows of other sources that a run was trained on; a note where they are gone."""
+    from tuiftune.data.mix.sources import Mix, mixed
+    from tuiftune.data.read.load import load
+
+    preset = None if run is None else run.plan().preset(str(run.plan_path))
+    if run is None or preset is None or not train or not (mix := Mix.of(preset.data)):
+        return ()
+    try:
+        data = preset.data
+        form = load(data.train, format=data.format, columns=data.columns or None).format
+        found = mixed(train, held, mix, preset.training.seed, format=form).examples
+    except UserError as fault:
+        notes.append(f"Not checked for rows that were mixed in: {fault.place}: {fault.message}.")
+        return ()
+    return list(dict.fromkeys(found[len(train) :]))
 
 
 def _known(run: RunDir, *, needed: bool) -> tuple[Split, list[str]]:

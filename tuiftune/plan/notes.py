@@ -231,8 +231,10 @@ def _test(found: Twins) -> str:
 
 def _mixture(facts: DataFacts) -> str:
     rows = sum(portion.seen for portion in facts.portions)
+    shares = [f", {tokens / max(1, sum(facts.tokens)):.0%} of the tokens" for tokens in facts.tokens]
     parts = [
-        f"{portion.source} {portion.seen:,} ({portion.seen / max(1, rows):.0%})" for portion in facts.portions
+        f"{portion.source} {portion.seen:,} ({portion.seen / max(1, rows):.0%}{share})"
+        for portion, share in zip(facts.portions, shares or [""] * len(facts.portions), strict=True)
     ]
     left = sum(portion.left_out for portion in facts.portions)
     return (

@@ -130,6 +130,7 @@ class RowTokenizer:
         self.words: WordTokens | None = None  # what many rows are tokenized with
         added = backend.get_added_tokens_decoder()
         self.eos = template.special.get("eos_token", "")
+        self._begins = self._put_before()
         self._special = {token.content for token in added.values() if token.special} | {self.eos} - {""}
         self.base_stops = [token for token in base_stops if token in added or token == self._id(self.eos)]
         known = [self._text(token) for token in self.base_stops]
@@ -158,6 +159,8 @@ class RowTokenizer:
             messages = example.messages if example.chosen is None else example.sides()[0].messages
             return self.chat.learnt(messages or (), loss_on or self.loss_on, self.reasoning)
         text = example.text or ""
+        if self._begins and text.startswith(self._begins):
+            text = text.removeprefix(self._begins)  # the tokenizer puts it there itself
         if not text.endswith(self.eos):
             text += self.eos
         return Rendered(text, ((0, len(text)),))
@@ -217,6 +220,12 @@ class RowTokenizer:
         """The tag that the inference prompt leaves open; empty where it opens none."""
         pair = opened(self.chat.ending.extra)
         return pair[0] if pair else ""
+
+    def _put_before(self) -> str:
+        """The token that the tokenizer itself puts before a text; "" if none."""
+        bos = self.template.special.get("bos_token", "")
+        ids = self.backend.encode("", add_special_tokens=True).ids
+        return bos if bos and ids and ids[0] == self._id(bos) else ""
 
     def _id(self, text: str) -> int | None:
         return self.backend.token_to_id(text) if text else None

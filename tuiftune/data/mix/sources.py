@@ -168,8 +168,8 @@ def mixed(
     held = {prompt_of(example) for example in held_out}
     read = [fresh_rows(source.path, held, format) for source in mix.sources]
     parts = [
-        _parted(fresh, mix.held, seed, source.path)
-        for (_, fresh), source in zip(read, mix.sources, strict=True)
+        _parted(fresh, mix.held, seed, source.path, _asked_elsewhere(train, read, at) if mix.held else set())
+        for at, ((_, fresh), source) in enumerate(zip(read, mix.sources, strict=True))
     ]
     sizes = [(rows - len(kept), len(fresh)) for (rows, _), (kept, fresh) in zip(read, parts, strict=True)]
     found = portions(name, len(train), sizes, mix)
@@ -211,9 +211,17 @@ def check_evaluated(stage: Stage, held_out: Sequence[Example]) -> None:
         )
 
 
-def _parted(rows: list[Example], held: int, seed: int, path: str) -> tuple[list[Example], list[Example]]:
-    """The rows of a source that are held out (by content and seed), and the others. UserError if none is
-    left.
+def _asked_elsewhere(train: list[Example], read: Sequence[tuple[int, list[Example]]], own: int) -> set[str]:
+    """The prompts that are trained on in the main rows and in other sources than the `own`."""
+    others = (rows for at, (_, rows) in enumerate(read) if at != own)
+    return {prompt_of(row) for rows in (train, *others) for row in rows}
+
+
+def _parted(
+    rows: list[Example], held: int, seed: int, path: str, elsewhere: set[str]
+) -> tuple[list[Example], list[Example]]:
+    """The rows of a source that are held out (by content and seed), and the others. None is held out whose
+    prompt is trained on `elsewhere`. UserError if too few can be, or none is left.
     """
     if not held:
         return [], rows
@@ -223,7 +231,14 @@ def _parted(rows: list[Example], held: int, seed: int, path: str) -> tuple[list[
             place=path,
             remedy="lower data.mix_eval",
         )
-    order = sorted(range(len(rows)), key=lambda index: (_key(rows[index], seed), index))
+    own = [index for index, row in enumerate(rows) if prompt_of(row) not in elsewhere]
+    if len(own) < held:
+        raise UserError(
+            f"{held:,} rows are to be held out, and the prompts of only {len(own):,} are in no other source",
+            place=path,
+            remedy="lower data.mix_eval, or drop the rows that sources share",
+        )
+    order = sorted(own, key=lambda index: (_key(rows[index], seed), index))
     kept = {prompt_of(rows[index]) for index in order[:held]}  # equal prompts stay together
     left = [row for row in rows if prompt_of(row) not in kept]
     if not left:

@@ -16,6 +16,7 @@ class UnpairedTrainer(AgainstReference, KTOTrainer):
     """TRL's, which takes rows in their order: they are shuffled before."""
 
     lengths = ("input_ids",)
+    measured_over: dict[str, int]  # rows that a measure of the latest batch is the mean of, if not all
     measures = (*AGAINST_BASE, "logps/chosen", "logps/rejected")
     against_base = AGAINST_BASE
 
@@ -35,6 +36,9 @@ class UnpairedTrainer(AgainstReference, KTOTrainer):
         if "ref_logps" not in inputs:
             own, other = self.compute_ref_log_probs(self.model, inputs)
             inputs = {**inputs, "ref_logps": own, "ref_KL_logps": other}
+        good = int(inputs["label"].sum())
+        sides = (("chosen", good), ("rejected", len(inputs["label"]) - good))
+        self.measured_over = {f"{what}/{side}": rows for side, rows in sides for what in ("rewards", "logps")}
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def _set_signature_columns_if_needed(self) -> None:

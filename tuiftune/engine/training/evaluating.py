@@ -29,6 +29,9 @@ else:
     Mixin = object  # before a stage's trainer (see `trainer.over`), whose methods `super()` finds
 
 
+CHOSEN, REJECTED, MARGINS = "rewards/chosen", "rewards/rejected", "rewards/margins"
+
+
 class Evaluating(Mixin):
     """A trainer whose evaluation is this run's own. Its stage's trainer measures, weighs and ranks."""
 
@@ -95,13 +98,13 @@ class Evaluating(Mixin):
         if not self._settings.stage.rollouts:
             loader = self.get_eval_dataloader() if self.group.size == 1 else self._share_held_out()
         parts: list[tuple[float, int]] = []
-        measured: list[dict[str, float]] = []
+        measured: list[dict[str, tuple[float, int]]] = []
         self.ranked.clear()
         self.model.eval()
         if self._settings.stage.rollouts:
             for lacking, told in self.rewarded(self._say_answers):
                 parts.append((lacking, 1))
-                measured.append(told)
+                measured.append({name: (value, 1) for name, value in told.items()})
         with self._own_metrics():
             for batch, own in self.batches(self._reported(loader), len(loader)):
                 inputs = self._prepare_inputs(batch)
@@ -113,10 +116,11 @@ class Evaluating(Mixin):
                 told = self._take_measures()
                 if own and count:
                     parts.append((loss * count, count))
-                    measured.append(told)
+                    over = getattr(self, "measured_over", {})
+                    measured.append({name: (value, over.get(name, count)) for name, value in told.items()})
         self._metrics["eval"].clear()
         every = self.group.gather(parts)
-        self.measured = self._mean_measures(every, self.group.gather(measured))
+        self.measured = self._mean_measures(self.group.gather(measured))
         self.ranked[:] = [one for share in self.group.gather(list(self.ranked)) for one in share]
         self.held_out_parts = grouped([part for share in every for part in share])
         totals = [(sum(loss for loss, _ in share), sum(count for _, count in share)) for share in every]
@@ -154,16 +158,15 @@ class Evaluating(Mixin):
         skipped = self.against_base if self.when == "before" else ()
         return {name: value for name, value in told.items() if name not in skipped}
 
-    def _mean_measures(
-        self, parts: list[list[tuple[float, int]]], measured: list[list[dict[str, float]]]
-    ) -> dict[str, float]:
-        """The mean of each measure over the rows of all processes."""
-        rows = [count for share in parts for _, count in share]
-        every = list(zip([one for share in measured for one in share], rows, strict=True))
+    def _mean_measures(self, measured: list[list[dict[str, tuple[float, int]]]]) -> dict[str, float]:
+        """The mean of each measure over the rows of all processes that it is of."""
+        every = [one for share in measured for one in share]
         told = {}
-        for name in dict.fromkeys(name for one, _ in every for name in one):
-            known = [(one[name], count) for one, count in every if name in one]
+        for name in dict.fromkeys(name for one in every for name in one):
+            known = [one[name] for one in every if name in one]
             told[name] = sum(value * count for value, count in known) / sum(count for _, count in known)
+        if hasattr(self, "measured_over") and {CHOSEN, REJECTED} <= told.keys():
+            told[MARGINS] = told[CHOSEN] - told[REJECTED]
         return told
 
     def batches(self, loader: Any, number: int) -> Iterator[tuple[Any, bool]]:
