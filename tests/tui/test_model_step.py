@@ -83,6 +83,20 @@ async def test_a_change_is_set_against_what_was_recommended(app: Callable[..., T
         await until(pilot, lambda: last in shown(pilot.app) and at_the_end.search(shown(pilot.app)))
 
 
+async def test_a_value_is_compared_with_what_is_recommended_for_the_technique_in_use(
+    app: Callable[..., TuneApp],
+) -> None:
+    draft = TICKETS.override("method.technique", "lora")
+    async with app(draft=draft).run_test(size=(120, 40)) as pilot:
+        await model_step(pilot)
+        await pilot.press("tab", "down", "right", "right")
+        await until(pilot, lambda: "rank: Your value. Recommended: 16, " in shown(pilot.app))
+        assert "full fine-tuning does not have adapters" not in shown(pilot.app), "what rank has without LoRA"
+        await pilot.press("w")  # begins with the setting under the cursor
+        await until(pilot, lambda: "Reasons for these values" in shown(pilot.app))
+        await until(pilot, lambda: "method.rank" in "".join(shown(pilot.app).splitlines()[:6]))
+
+
 async def test_another_gpu_is_tried_and_given_back(app: Callable[..., TuneApp]) -> None:
     async with app(draft=TICKETS.with_(model="Qwen/Qwen3-8B")).run_test(size=SMALL) as pilot:
         screen = await model_step(pilot)

@@ -46,16 +46,15 @@ def rows_of(findings: Findings, draft: Draft, number: int) -> Iterator[GpuRow]:
     """
     from tuiftune.hardware import known_gpus
     from tuiftune.plan.resolve import make_plan
-    from tuiftune.wizard.recommend import recommend
+    from tuiftune.wizard.planning import advised
 
     model = findings.model_of(draft)
-    facts = findings.facts(draft, model)
 
     def planned(gpu: str, name: str, memory: int) -> GpuRow:
         there = draft.with_(gpu=gpu)
         machine = findings.machine_of(there)
         try:
-            preset = recommend(draft.answers, machine, model, facts).apply(there).preset()
+            preset = advised(findings, there).apply(there).preset()
             known = findings.planned_facts(there, preset)
             plan = make_plan(preset, machine, model, known, gpu=gpu or None)
         except UserError as error:

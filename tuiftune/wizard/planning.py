@@ -18,21 +18,26 @@ if TYPE_CHECKING:
     from tuiftune.wizard.recommend import Recommendation
 
 FITS_AT_ONCE = 20
+METHOD = ("method.technique", "method.stage")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A plan, or in `error` why there is none; the recommendation, and the plan of that alone."""
+    """A plan, or in `error` why there is none; the recommendation, the plan of that alone, and the plan of it
+    with the user's technique and stage, which the other recommended values depend on.
+    """
 
     plan: Plan | None = None
     advice: Recommendation | None = None
     error: str = ""
     alone: Plan | None = None  # without the user's own values
     facts: DataFacts | None = None
+    otherwise: Plan | None = None  # with no more of them than technique and stage
 
     def advised(self, key: str) -> Reason | None:
         """Return the recommended value of a key, and its reason."""
-        return _first(key, *_reasons(self.advice), *_reasons(self.alone))
+        plan = self.alone if key in METHOD else self.otherwise
+        return _first(key, *_reasons(self.advice), *_reasons(plan))
 
     def reason(self, key: str, draft: Draft, plan: Plan | None) -> Reason | None:
         """Return why a key has its value: the recommendation's reason if it was used, else the `plan`'s."""
@@ -44,18 +49,33 @@ class Outcome:
 
 def planned(findings: Findings, draft: Draft) -> Outcome:
     """Recommend, then plan."""
-    from tuiftune.wizard.recommend import recommend
-
     advice = None
     try:
         model = findings.model_of(draft)
         facts = findings.facts(draft, model)
-        advice = recommend(draft.answers, findings.machine_of(draft), model, facts)
+        advice = advised(findings, draft)
         plan = findings.plan(advice.apply(draft))
     except UserError as error:
         return Outcome(advice=advice, error=str(error))
-    alone = _alone(findings, advice.apply(draft.with_(overrides={}))) if draft.overrides else None
-    return Outcome(plan, advice, "", alone, facts)
+    if not draft.overrides:
+        return Outcome(plan, advice, "", None, facts)
+    method = {key: value for key, value in draft.overrides.items() if key in METHOD}
+    alone = _alone(findings, advice.apply(draft.with_(overrides={})))
+    otherwise = _alone(findings, advice.apply(draft.with_(overrides=method))) if method else alone
+    return Outcome(plan, advice, "", alone, facts, otherwise)
+
+
+def advised(findings: Findings, draft: Draft) -> Recommendation:
+    """Return the recommendation by the rows that are trained on: those that the recommended max length leaves
+    without a trained token don't count. Raises UserError.
+    """
+    from tuiftune.wizard.recommend import recommend
+
+    machine, model = findings.machine_of(draft), findings.model_of(draft)
+    facts = findings.facts(draft, model)
+    first = recommend(draft.answers, machine, model, facts)
+    used = findings.planned_facts(first.apply(draft))
+    return first if used is facts else recommend(draft.answers, machine, model, used)
 
 
 def settled(findings: Findings, draft: Draft, say: Callable[[str], None]) -> Draft:

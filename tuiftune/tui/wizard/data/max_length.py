@@ -152,17 +152,15 @@ class MaxLengthScreen(FullScreen[int | None]):
             self.post_message(Lost(lost))
 
     def _plan(self, max_length: int) -> None:
-        from tuiftune.wizard.recommend import recommend
+        from tuiftune.wizard.planning import advised
 
         worker = get_current_worker()
         findings = self.app.findings
         draft = self._draft.override("data.max_length", max_length)
         try:
-            model = findings.model_of(draft)
-            facts = findings.facts(draft, model)
+            advice = advised(findings, draft)
             if worker.is_cancelled:
                 return
-            advice = recommend(draft.answers, findings.machine(), model, facts)
             plan = findings.plan(advice.apply(draft))
         except UserError as error:
             self.post_message(Planned(max_length, None, str(error)))

@@ -291,7 +291,8 @@ class ModelStep(ExplainsCursor):
         from tuiftune.tui.wizard.model.plan_dialogs import Reasons
 
         if self.plan is not None:
-            self.app.push_screen(Reasons(self.plan, self.outcome.advice))
+            at = self._settings.setting.key if self._settings.has_focus else ""
+            self.app.push_screen(Reasons(self.plan, self.outcome.advice, at))
 
     def action_alternatives(self) -> None:
         from tuiftune.tui.wizard.model.plan_dialogs import Alternatives

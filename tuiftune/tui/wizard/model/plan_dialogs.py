@@ -29,11 +29,14 @@ class ReasonLines(Canvas):
     def __init__(self, reasons: list[Reason], notes: list[str]) -> None:
         super().__init__()
         self._reasons, self._notes = reasons, notes
+        self.places: dict[str, int] = {}  # the line that each key begins on
 
     def paint(self, width: int, height: int) -> list[Line]:
         del height
         lines: list[Line] = []
+        self.places.clear()
         for reason in self._reasons:
+            self.places[reason.key] = len(lines)
             lines.append(Line(reason.key, "title").add(f"  {written(reason.value)}", "accent"))
             lines += [Line("  ").add(part) for part in wrapped(reason.why, width - 2)]
             lines += [
@@ -51,8 +54,10 @@ class Reasons(Dialog[None]):
     SCOPES = (REASONS, READING)
     SCROLLS = "#help"
 
-    def __init__(self, plan: Plan, advice: Recommendation | None) -> None:
+    def __init__(self, plan: Plan, advice: Recommendation | None, at: str = "") -> None:
+        """`at`: the key that is shown first."""
         super().__init__()
+        self._at = at
         advised = advice.reasons if advice else ()
         shown = {reason.key for reason in advised}
         self._reasons = [*advised, *(reason for reason in plan.reasons if reason.key not in shown)]
@@ -63,6 +68,15 @@ class Reasons(Dialog[None]):
             box.border_title = "Reasons for these values"
             box.border_subtitle = "Esc: close"
             yield ReasonLines(self._reasons, self._notes)
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._go)
+
+    def _go(self) -> None:
+        view = self.query_one(ReasonLines)
+        view.paint(view.size.width, view.size.height)
+        if place := view.places.get(self._at):
+            self.query_one("#help").scroll_to(y=place, animate=False)
 
 
 class Alternatives(ListDialog[int | None]):
