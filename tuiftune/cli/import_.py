@@ -41,8 +41,8 @@ def import_(
 ) -> None:
     """Convert another tool's configuration to a preset, with a report.
 
-    Reads Axolotl, LLaMA-Factory and Soup YAML, TRL and ms-swift YAML or command lines, Unsloth scripts
-    (without running them) and OpenAI fine-tuning jobs.
+    Reads Axolotl and Soup YAML, LLaMA-Factory, TRL and ms-swift YAML or command lines, scripts and notebooks
+    of TRL and Unsloth (without running them) and OpenAI fine-tuning jobs.
     """
 
     from tuiftune import documents, spool
