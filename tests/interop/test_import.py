@@ -142,7 +142,9 @@ def test_axolotl() -> None:
         "training.schedule": "cosine",
         "training.warmup_ratio": 0.05,
         "training.max_steps": 200,
+        "training.weight_decay": 0.0,
     }
+    assert report["weight_decay"].why == "unset there: 0.0"
     assert "full fine-tuning" in report["learning_rate"].why
     assert report["made_up"].fate == "unknown"
     assert report["num_train_epochs"].fate == "unknown", "another tool's key does nothing in this one"

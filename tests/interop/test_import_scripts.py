@@ -203,3 +203,129 @@ def test_llamafactory_on_its_command_line() -> None:
     for command in ("llamafactory-cli train a/b.yaml lr=1", "swift sft --config a/b.yaml"):
         with pytest.raises(UserError, match=r"the settings are in a/b\.yaml"):
             read(command)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "trl sft --model_name_or_path a/b --dataset_name acme/rows --use_peft",
+            {
+                "training.schedule": "linear",
+                "training.warmup_ratio": 0.0,
+                "training.weight_decay": 0.0,
+                "training.effective_batch": 8,
+                "training.learning_rate": "auto",
+                "data.max_length": 1024,
+                "data.packing": False,
+                "method.rank": 16,
+                "method.alpha": 32,
+                "method.dropout": 0.05,
+            },
+        ),
+        ("trl dpo --model_name_or_path a/b --dataset_name c/d", {"training.learning_rate": 1e-6}),
+        (
+            "swift sft --model a/b --dataset c/d --num_train_epochs 1",
+            {"training.learning_rate": 1e-4, "training.weight_decay": 0.1, "method.rank": 8},
+        ),
+        ("swift sft --model a/b --dataset c/d --tuner_type full", {"training.learning_rate": 1e-5}),
+        (
+            "swift sft --model a/b --dataset c/d --per_device_train_batch_size 2 --num_processes 2",
+            {"training.effective_batch": 16},
+        ),
+        (
+            '{"base_model": "a/b", "datasets": [{"path": "c/d"}], "learning_rate": 1e-4, "adapter": "lora"}',
+            {"training.epochs": 1.0, "training.effective_batch": 1, "data.max_length": 512},
+        ),
+        (
+            '{"model_name_or_path": "a/b", "dataset": "c/d", "template": "x", "stage": "pt"}',
+            {"data.packing": True, "method.rank": 8, "training.schedule": "linear"},
+        ),
+        (LOADS.replace(", r=16, lora_alpha=16 * 2", "") + ROWS, {"method.rank": 16, "method.alpha": 16}),
+        (
+            PLAIN.replace("r=8, lora_alpha=16, ", ""),
+            {"method.rank": 8, "method.alpha": 8, "method.dropout": 0.1},
+        ),
+    ],
+)
+def test_what_the_other_tool_does_by_itself_is_done_and_told(text: str, wanted: dict[str, Any]) -> None:
+    found = read(text)
+    document = found.preset.model_dump(mode="json")
+    keys = {
+        f"{section}.{key}": one
+        for section in ("data", "method", "training")
+        for key, one in document[section].items()
+    }
+    assert {key: keys[key] for key in wanted} == wanted
+    said = {line.to: line.why for line in found.lines if line.value is None}
+    assert set(said) >= set(wanted) - {"training.effective_batch", "training.learning_rate", "method.dropout"}
+    assert any("every row is trained on" in line.why for line in found.lines)
+
+
+def test_every_setting_of_a_dataset_is_told() -> None:
+    row = {
+        "path": "acme/rows",
+        "name": "fine",
+        "split": "train_sft",
+        "type": {
+            "field_instruction": "q",
+            "field_output": "a",
+            "format": "Q: {instruction}",
+            "system_prompt": "x",
+        },
+        "roles_to_train": ["user"],
+        "message_field_training": "weight",
+        "message_field_role": "from",
+        "drop_system_message": True,
+        "ds_type": "json",
+    }
+    held_out = {"path": "acme/rows", "split": "test_sft", "type": "alpaca"}
+    document = {"base_model": "a/b", "learning_rate": 1e-4, "datasets": [row], "test_datasets": [held_out]}
+    found = read(json.dumps(document))
+    assert found.preset.data.train == "hf:acme/rows:fine:train_sft"
+    assert found.preset.data.eval == "hf:acme/rows::test_sft"
+    left = {line.key for line in found.lines if line.fate == "left out"}
+    assert left == {
+        "datasets.type.format", "datasets.type.system_prompt", "datasets.roles_to_train",
+        "datasets.message_field_training", "datasets.drop_system_message",
+    }  # fmt: skip
+
+
+def test_datasets_of_llamafactory_and_ms_swift_are_named_whole() -> None:
+    info = {
+        "one": {
+            "hf_hub_url": "acme/rows",
+            "subset": "fine",
+            "split": "train_sft",
+            "columns": {"images": "image"},
+        },
+        "two": {"ms_hub_url": "acme/other"},
+    }
+    document = {"model_name_or_path": "a/b", "dataset": "one,two", "template": "x"}
+    found = foreign.read(json.dumps(document), "there", datasets=lambda _: info)
+    assert found.preset.data.train == ["hf:acme/rows:fine:train_sft", "acme/other"]
+    why = [line.why for line in found.lines if line.fate == "left out"]
+    assert any("is of ModelScope" in one for one in why)
+    assert told(found)["dataset.columns.images"][0] == "left out"
+    found = read("swift sft --model a/b --dataset HF::acme/rows:fine#500 acme/more")
+    assert found.preset.data.train == ["hf:acme/rows:fine", "acme/more"]
+    assert told(found)["dataset.rows"][0] == "left out"
+
+
+def test_what_tuiftune_has_no_such_of_is_left_out() -> None:
+    document = {
+        "base_model": "a/b", "learning_rate": 1e-4, "datasets": [{"path": "c/d"}], "adapter": "lora",
+        "lora_target_modules": "model.layers.[\\d]+.(mlp|self_attn).(up|down)_proj",
+    }  # fmt: skip
+    found = read(json.dumps(document))
+    assert found.preset.method.target_modules == "all-linear"
+    assert "pattern" in told(found)["lora_target_modules"][1]
+    found = read("swift sft --model a/b --dataset c/d --report_to swanlab")
+    assert found.preset.run.report_to == []
+    assert "no tracker here: swanlab" in told(found)["report_to"][1]
+
+
+def test_packed_rows_that_see_one_another_are_told() -> None:
+    document = {"model_name_or_path": "a/b", "dataset": "c/d", "template": "x", "packing": True}
+    assert "see one another" in told(read(json.dumps(document)))["packing"][1]
+    assert told(read(json.dumps(document | {"neat_packing": True})))["packing"][0] == "carried"

@@ -34,8 +34,17 @@ VALUES: dict[str, list[Any]] = {
     "model.dtype": ["bfloat16", "float16", "float32"],
     "model.attention": ["sdpa", "eager", "varlen", "flash_attention_2"],
     "model.trust_remote_code": [True],
-    "data.train": ["rows.jsonl", ["a.jsonl", "b.jsonl"], ["only.jsonl"], "acme/rows"],
-    "data.eval": [0.0, 0.1, "held.jsonl"],
+    "data.train": [
+        "rows.jsonl",
+        ["a.jsonl", "b.jsonl"],
+        ["only.jsonl"],
+        "acme/rows",
+        "hf:acme/rows",
+        "hf:acme/rows:fine",
+        "hf:acme/rows@v1::train_sft",
+        ["hf:a/b:c:d", "acme/rows"],
+    ],
+    "data.eval": [0.0, 0.1, "held.jsonl", "hf:acme/rows:fine:test"],
     "data.format": ["chat", "instruction", "text", "sharegpt"],
     "data.columns": [{"messages": "talk"}],
     "data.system": ["Be short.", 'Say "yes": no.'],
@@ -283,7 +292,11 @@ def test_what_ms_swift_and_trl_insist_on() -> None:
     document = yaml.safe_load(written.files["swift.yaml"])
     assert (written.command, document["attn_impl"]) == ("swift sft swift.yaml", "flash_attention_2")
     eager = export(preset.with_values({"model.attention": "eager"}), "swift")
-    assert "packing" not in yaml.safe_load(eager.files["swift.yaml"])
+    assert yaml.safe_load(eager.files["swift.yaml"])["packing"] is False
+    document = yaml.safe_load(export(preset, "trl").files["trl.yaml"])
+    assert document["attn_implementation"] == "flash_attention_2", "packed rows would see one another"
+    document = yaml.safe_load(export(preset, "llamafactory").files["llamafactory.yaml"])
+    assert document["neat_packing"] is True, "packed rows would see one another"
     assert "eager" in next(line.why for line in eager.lines if line.key == "data.packing")
     grpo = preset.with_values({"method.stage": "grpo", "method.generations": 16, "data.packing": "auto"})
     for tool in ("swift", "trl"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.interop import objectives
+from tuiftune.interop import objectives, unset
 from tuiftune.interop.common import OWN_PLACE, PLANNED, RHYTHM, SHARDS, shared, steps
 from tuiftune.interop.mapping import (
     Cannot,
@@ -21,7 +21,7 @@ from tuiftune.interop.mapping import (
     warmup,
     whole,
 )
-from tuiftune.interop.rows import Source, put
+from tuiftune.interop.rows import Source, evaluated, hub, put
 
 if TYPE_CHECKING:
     from tuiftune.interop.mapping import Rules
@@ -40,6 +40,12 @@ TYPES = {
     "context_qa": None,
     "bradley_terry": "auto",
 }
+ROWS = (  # keys of a dataset that are read, or only say where its rows lie
+    "path", "type", "data_files", "ds_type", "name", "split", "revision", "field_messages", "field_chosen",
+    "field_rejected", "text_column", "field",
+    "preprocess_shards", "trust_remote_code",
+)  # fmt: skip
+USUAL_ROWS = {"roles_to_train": ["assistant"], "train_on_eos": "turn", "chat_template": "tokenizer_default"}
 _KERNELS = """
     liger_rope liger_rms_norm liger_glu_activation liger_swiglu liger_layer_norm
     liger_cross_entropy liger_fused_linear_cross_entropy unsloth_cross_entropy_loss
@@ -149,6 +155,8 @@ def read(transfer: Transfer) -> None:
         transfer.carry("wandb_project", project, "run.report_to", ["wandb"], "set WANDB_PROJECT for the name")
     warmup(transfer)
     transfer.apply(shared("axolotl") | RULES)
+    unset.fill(transfer, unset.AXOLOTL)
+    unset.held_out(transfer, "val_set_size")
     rate(transfer)
     transfer.finish("axolotl")
 
@@ -193,12 +201,8 @@ def _data(transfer: Transfer) -> None:
             sources.append(_source(key, row))
     put(transfer, sources, "data.train")
     held_out = transfer.take("test_datasets")
-    if isinstance(held_out, list) and held_out and isinstance(held_out[0], dict):
-        files = held_out[0].get("data_files") or held_out[0].get("path")
-        file = files[0] if isinstance(files, list) else files
-        transfer.carry(
-            "test_datasets", file, "data.eval", file, "" if len(held_out) == 1 else "the first of them"
-        )
+    if isinstance(held_out, list):
+        evaluated(transfer, [_source("test_datasets", row) for row in held_out if isinstance(row, dict)])
 
 
 def _source(key: str, row: dict[str, Any]) -> Source:
@@ -206,11 +210,13 @@ def _source(key: str, row: dict[str, Any]) -> Source:
     name = kind if isinstance(kind, str) else None
     files = row.get("data_files")
     path = files if files else row.get("path")
+    left = {str(one): value for one, value in row.items() if _counts(str(one), value)}
     columns: dict[str, str] = {}
     if isinstance(kind, dict):  # a prompt of the user's own: its fields name the columns
         roles = {"field_instruction": "instruction", "field_input": "input", "field_output": "output"}
         columns = {role: str(kind[field]) for field, role in roles.items() if kind.get(field)}
         form: str | None = "instruction" if columns else None
+        left |= {f"type.{one}": value for one, value in kind.items() if value and one not in roles}
     else:
         form = TYPES.get((name or "chat_template").split(".")[0].split(":")[0])
     if pairs := {role: str(row[field]) for field, role in PAIRS.items() if row.get(field)}:
@@ -221,13 +227,23 @@ def _source(key: str, row: dict[str, Any]) -> Source:
         form, field = "text", row.get("text_column") or row.get("field")
         columns = {"text": str(field)} if field else {}
     shape = None if form is not None else f"type {shown(kind)}: the rows' format is detected"
-    names = row.get("message_property_mappings")
-    usual = isinstance(names, dict) and {*names.values()} <= {"role", "content", "from", "value"}
-    others = {"name", "shards", "roles", "weight"}
-    others |= set() if row.get("split") in (None, "train") else {"split"}
-    others |= set() if names is None or usual else {"message_property_mappings"}
-    left = sorted(name for name in others if row.get(name))
+    told = [one for one in ("name", "split", "revision") if row.get(one)]
+    if files or not isinstance(path, str):
+        left |= {one: row[one] for one in told if (one, row[one]) != ("split", "train")}
+    else:
+        path, without = hub(path, row.get("name"), row.get("split"), row.get("revision"))
+        left |= {one: row[one] for one in without}
     return Source(key, path, form or "auto", columns, shape, left)
+
+
+def _counts(key: str, value: Any) -> bool:
+    """Whether a key of a dataset changes what is trained on, and has no counterpart here."""
+    if key == "message_property_mappings":
+        return not (isinstance(value, dict) and {*value.values()} <= {"role", "content", "from", "value"})
+    if key.startswith("message_field_"):
+        return value not in ("role", "content", "from", "value")
+    usual = USUAL_ROWS.get(key)
+    return bool(value) and key not in ROWS and value != usual and [value] != usual
 
 
 def _save(transfer: Transfer) -> None:

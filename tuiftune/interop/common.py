@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from tuiftune import trackers as experiments
 from tuiftune.interop.mapping import (
     NEUTRAL,
     Cannot,
@@ -132,9 +133,13 @@ ARGUMENTS: Rules = {
 
 
 def trackers(value: object) -> list[str] | None:
-    """Experiment trackers by name; `none` and `all` are not names."""
+    """Experiment trackers by name; `none` and `all` are not names. ValueError: not one of ours."""
     names = [value] if isinstance(value, str) else list(value) if isinstance(value, list) else []
-    return [str(name) for name in names if name not in ("none", "all")] or None
+    found = [str(name) for name in names if name not in ("none", "all", None)]
+    known = experiments.every()
+    if others := [name for name in found if name not in known]:
+        raise ValueError(f"no tracker here: {', '.join(others)}; there are {', '.join(known)}")
+    return found or None
 
 
 def shared(tool: str = "") -> Rules:

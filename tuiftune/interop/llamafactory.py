@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.interop import commands, objectives
+from tuiftune.interop import commands, objectives, unset
 from tuiftune.interop.commands import Program, program
 from tuiftune.interop.common import PLANNED, RHYTHM, shared
 from tuiftune.interop.mapping import (
@@ -21,7 +22,7 @@ from tuiftune.interop.mapping import (
     warmup,
     whole,
 )
-from tuiftune.interop.rows import Source, put
+from tuiftune.interop.rows import Source, evaluated, hub, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +39,11 @@ TECHNIQUES = {
     "loraplus_lr_ratio": "loraplus",
 }
 RATIO = "loraplus_lr_ratio"  # its key here, too
+ENTRY = (  # keys of an entry of dataset_info.json that are read
+    "file_name", "hf_hub_url", "ms_hub_url", "directory", "formatting", "ranking", "columns", "subset",
+    "split",
+)  # fmt: skip
+WITHIN = {"subset": "name", "split": "split"}  # at `load_dataset`
 COLUMNS = {
     "prompt": "instruction",
     "query": "input",
@@ -140,16 +146,22 @@ def read(transfer: Transfer, datasets: Callable[[str], dict[str, Any]]) -> None:
         transfer.leave("dataset_dir", directory, "dataset_info.json is read there", "not needed")
     put(transfer, [*_sources(transfer, "dataset", info)], "data.train")
     held_out = list(_sources(transfer, "eval_dataset", info))
-    if held_out:
-        first = held_out[0].path
-        transfer.carry(
-            "eval_dataset", first, "data.eval", first, "" if len(held_out) == 1 else "the first of them"
-        )
+    evaluated(transfer, held_out)
     if transfer.take("train_on_prompt"):
         transfer.carry("train_on_prompt", True, "data.loss_on", "all")
     batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps")
     warmup(transfer)
     transfer.apply(shared() | RULES)
+    packed = transfer.get("data.packing") is True and not transfer.given.get("neat_packing")
+    if packed and transfer.get("method.stage") == "sft":
+        transfer.lines = [
+            replace(line, fate="changed", why="packed rows see one another there, and never here")
+            if line.key == "packing"
+            else line
+            for line in transfer.lines
+        ]
+    unset.fill(transfer, unset.LLAMAFACTORY)
+    unset.held_out(transfer, "val_size")
     rate(transfer)
     transfer.finish("llamafactory")
 
@@ -210,14 +222,21 @@ def _source(key: str, name: str, info: dict[str, Any]) -> Source:
         roles = {"prompt": "text"}
     columns = {roles[role]: str(column) for role, column in named.items() if role in roles and column}
     form = "preference" if ranking else "kto" if judged else "sharegpt" if sharegpt else "instruction"
-    left = [
-        part for part in ("tags", "subset", "split", "folder", "num_samples", "images") if entry.get(part)
-    ]
+    left = {str(part): value for part, value in entry.items() if value and part not in ENTRY}
+    left |= {f"columns.{role}": column for role, column in named.items() if role not in roles and column}
+    said = None
+    if entry.get("file_name"):
+        left |= {part: entry[part] for part in ("subset", "split") if entry.get(part) not in (None, "train")}
+    elif entry.get("hf_hub_url"):
+        path, without = hub(str(path), entry.get("subset"), entry.get("split"))
+        left |= {part: entry[part] for part in ("subset", "split") if WITHIN[part] in without}
+    elif path:
+        said = f"{shown(path)} is of ModelScope: looked for on the Hugging Face Hub"
     return Source(
         key,
         path,
         "text" if "text" in columns else "auto" if columns and not sharegpt else form,
         columns,
-        None,
+        said,
         left,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 Fate = Literal["carried", "changed", "not needed", "left out", "unknown"]
 PROCESSES = "num_processes"  # that a command starts, by any of its names
+_PATTERN = re.compile(r"[][\\()|*+?^$]")  # what a name of modules never has
 _LONGEST_SHOWN = 60  # characters of a value in the report
 # Published full fine-tuning rates end here; adapters train with ten times as much (Schulman et al., 2025).
 FULL_RATE = 5e-5
@@ -303,6 +305,8 @@ def attention(value: Any) -> str:
 
 def targets(value: Any) -> str | list[str]:
     """Modules that get adapters: `all-linear`, or their names."""
+    if isinstance(value, str) and _PATTERN.search(value):
+        raise ValueError("a pattern of names: name the modules, such as q_proj, v_proj")
     if isinstance(value, str):
         parts = [part.strip() for part in value.split(",") if part.strip()]
         return "all-linear" if parts in (["all"], ["all-linear"]) else parts

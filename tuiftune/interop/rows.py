@@ -21,7 +21,7 @@ class Source:
     format: str = "auto"
     columns: dict[str, str] = field(default_factory=dict)
     said: str | None = None
-    left_out: list[str] = field(default_factory=list)
+    left_out: dict[str, Any] = field(default_factory=dict)
 
 
 _HUB = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
@@ -29,13 +29,12 @@ _PART = re.compile(r"[\w.+-]+")  # of a dataset: a configuration, a split as a w
 _SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".txt", ".gz", ".zst", ".parquet", ".arrow")
 
 
-def hub(
-    path: str, config: str | None = None, split: str | None = None, revision: str | None = None
-) -> tuple[str, list[str]]:
-    """A dataset of the Hub by the name that `data.train` takes, and what has no place in it: a share of a
-    split (`train[:10%]`), or anything of a file's.
+def hub(path: str, config: Any = None, split: Any = None, revision: Any = None) -> tuple[str, list[str]]:
+    """A dataset of the Hub by the name that `data.train` takes, and what has no place in it by its names at
+    `load_dataset`: a share of a split (`train[:10%]`), or anything of a file's.
     """
-    parts = {"name": config or "", "split": split or "", "revision": revision or ""}
+    given = {"name": config, "split": split, "revision": revision}
+    parts = {key: str(value) if value else "" for key, value in given.items()}
     if parts["split"] == "train":
         parts["split"] = ""
     if not _HUB.fullmatch(path) or path.endswith(_SUFFIXES):
@@ -57,10 +56,7 @@ def put(transfer: Transfer, sources: list[Source], to: str) -> None:
                 named.append(path)
             elif path:
                 transfer.leave(source.key, path, f"{shown(path)} is neither a file nor a dataset's name")
-        if source.said:
-            transfer.leave(source.key, shown(source.path), source.said)
-        for name in source.left_out:
-            transfer.leave(f"{source.key}.{name}", shown(source.path), "has no counterpart here")
+        _told(transfer, source)
     if not named:
         return
     value: str | list[str] = named[0] if len(named) == 1 else named
@@ -76,6 +72,27 @@ def put(transfer: Transfer, sources: list[Source], to: str) -> None:
         transfer.set("data.columns", columns[0])
     elif columns:
         transfer.leave(sources[0].key, columns[0], "the sources name different columns: they are detected")
+
+
+def evaluated(transfer: Transfer, sources: list[Source]) -> None:
+    """Set `data.eval`: the first file of the first source."""
+    first = sources[0].path if sources else None
+    file = first[0] if isinstance(first, list) and first else first
+    if not isinstance(file, str) or not file:
+        if first:
+            transfer.leave(sources[0].key, first, f"{shown(first)} is neither a file nor a dataset's name")
+        return
+    _told(transfer, sources[0])
+    several = len(sources) > 1 or (isinstance(first, list) and len(first) > 1)
+    transfer.carry(sources[0].key, file, "data.eval", file, "the first of them" if several else "")
+
+
+def _told(transfer: Transfer, source: Source) -> None:
+    """Tell what of a source has no place here."""
+    if source.said:
+        transfer.leave(source.key, shown(source.path), source.said)
+    for name, one in source.left_out.items():
+        transfer.leave(f"{source.key}.{name}", one, f"has no counterpart here, for {shown(source.path)}")
 
 
 def loaded(transfer: Transfer) -> list[Source]:

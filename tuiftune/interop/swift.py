@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.interop import commands, objectives
+from tuiftune.interop import commands, objectives, unset
 from tuiftune.interop.commands import Program, program
 from tuiftune.interop.common import PLANNED, shared
 from tuiftune.interop.mapping import (
+    PROCESSES,
     Cannot,
     Moot,
     To,
@@ -19,8 +21,9 @@ from tuiftune.interop.mapping import (
     real,
     shown,
     warmup,
+    whole,
 )
-from tuiftune.interop.rows import Source, put
+from tuiftune.interop.rows import Source, evaluated, hub, put
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from tuiftune.interop.mapping import Rules
 
 TOOL = "ms-swift"
+ROWS, ACCUMULATION = "per_device_train_batch_size", "gradient_accumulation_steps"
 LOSSES = {"default": "assistant", "last_round": "completion", "all": "all"}
 STAGES = {"sft": "sft", "pt": "pretrain", "rm": "reward"}  # and, of rlhf, its own
 RULES: Rules = {
@@ -123,23 +127,40 @@ def read(transfer: Transfer) -> None:
         transfer.carry(key, kind, "method.technique")
     transfer.settle(key, kind, "part of the technique")
     put(transfer, _sources(transfer, "dataset"), "data.train")
-    held_out = _sources(transfer, "val_dataset")
-    if held_out:
-        transfer.carry("val_dataset", held_out[0].path, "data.eval", held_out[0].path)
-    batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps", 1)
+    evaluated(transfer, _sources(transfer, "val_dataset"))
+    _accumulated(transfer)
+    batch(transfer, ROWS, ACCUMULATION, 1)
     warmup(transfer)
     transfer.apply(shared() | RULES)
+    unset.fill(transfer, unset.SWIFT)
+    unset.held_out(transfer, "split_dataset_ratio")
     rate(transfer)
     transfer.finish("swift")
 
 
+def _accumulated(transfer: Transfer) -> None:
+    """Set the accumulation steps that it takes where none are given: for 16 rows over all processes."""
+    given = [transfer.left.get(key) for key in (ROWS, PROCESSES)]
+    if transfer.left.get(ACCUMULATION) is not None or given == [None, None]:
+        return
+    try:
+        at_once = math.prod(1 if one is None else whole(one) for one in given)
+        transfer.left[ACCUMULATION] = max(1, math.ceil(16 / at_once))
+    except (ValueError, ZeroDivisionError):
+        pass  # told with the batch
+
+
 def _sources(transfer: Transfer, key: str) -> list[Source]:
-    """`ID:SUBSET#ROWS`: the subset and the number of rows have no place here."""
+    """`ID:SUBSET#ROWS`, `HF::ID`: the number of rows has no place here."""
     found = transfer.take(key)
     names = found if isinstance(found, list) else str(found).split() if found else []
     sources = []
     for name in map(str, names):
-        bare = re.sub(r"(?<=[^/\\]):[^/\\#]+(?=#|$)|#\d+$", "", name)
-        said = None if bare == name else f"{shown(name)}: subset and number of rows have no counterpart here"
-        sources.append(Source(key, re.sub(r"#\d+$", "", bare), said=said))
+        bare, _, rows = name.removeprefix("HF::").partition("#")
+        found_at = re.fullmatch(r"(.*[^/\\:]):([^/\\:]+)", bare)
+        path, without = hub(found_at[1], found_at[2]) if found_at else (bare, [])
+        left = {"rows": rows} if rows else {}
+        if found_at and without:
+            left["subset"] = found_at[2]
+        sources.append(Source(key, path, left_out=left))
     return sources

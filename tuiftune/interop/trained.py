@@ -84,9 +84,9 @@ def datasets(script: Script, chosen: Trainer | None) -> dict[str, Any]:
 def _source(path: str, files: Any, given: dict[str, Any]) -> Source:
     said = {key: given[key] for key in ("name", "split", "revision") if given.get(key) is not None}
     if files:
-        left = ["split"] if path in FILES and said.get("split") not in (None, "train") else []
-        return Source("dataset", files, left_out=left)
+        split = said.get("split")
+        return Source("dataset", files, left_out={} if split in (None, "train") else {"split": split})
     computed = [key for key, value in said.items() if isinstance(value, Computed)]
-    known = {key: str(value) for key, value in said.items() if key not in computed}
+    known = {key: value for key, value in said.items() if key not in computed}
     name, left = hub(path, known.get("name"), known.get("split"), known.get("revision"))
-    return Source("dataset", name, left_out=[*computed, *left])
+    return Source("dataset", name, left_out={key: said[key] for key in (*computed, *left)})

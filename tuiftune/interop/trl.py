@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.interop import commands, objectives
+from tuiftune.interop import commands, objectives, unset
 from tuiftune.interop.commands import Program, program
 from tuiftune.interop.common import PLANNED, shared
 from tuiftune.interop.mapping import (
@@ -48,6 +48,7 @@ OTHERS = (  # trainers of its scripts that are no stage here
 _SCRIPTS = "|".join((*OTHERS, "sft", *STAGES, *EXPERIMENTAL))
 SCRIPT = re.compile(rf"(?<![\w.-])({_SCRIPTS})(?:_\w+)?\.py\b")  # that it comes with
 SERVES = ("", "vllm-serve", "env", "chat", "skills")  # its commands that train nothing
+SCRIPTED = "script"  # the options are a Python script's arguments
 COMMAND = re.compile(rf"(?:^|[\s/])trl\s+\w|{SCRIPT.pattern}")
 COMMANDED = re.compile(r"^#\s*trl\s+(\w+)\s+--config\b", re.MULTILINE)  # how tuiftune marks its stage
 MIXED = ("path", "data_files", "name", "split")  # what is read of an entry of `datasets`
@@ -174,6 +175,8 @@ def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
     for key, value in list(transfer.left.items()):
         if isinstance(value, Computed):
             transfer.leave(key, transfer.take(key), "computed by the script: set it by hand")
+    scripted = transfer.take(SCRIPTED) is not None
+    transfer.settle(SCRIPTED, True, "nothing of it was run")
     stage = carried_stage(transfer)
     objectives.read(transfer, objectives.TRL)
     peft, four, eight = (transfer.word(key) for key in ("use_peft", "load_in_4bit", "load_in_8bit"))
@@ -197,6 +200,8 @@ def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
     if transfer.get("method.stage") == "sft":
         loss(transfer, columns(paths(transfer)))
     transfer.apply(shared() | RULES)
+    unset.fill(transfer, (*unset.TRL, *(unset.PEFT_ADAPTERS if scripted else unset.TRL_ADAPTERS)))
+    unset.held_out(transfer, "eval_strategy")
     rate(transfer)
     transfer.finish(keys_of(stage))
 
@@ -207,7 +212,7 @@ def _sources(transfer: Transfer) -> list[Source]:
     sources = loaded(transfer)
     if isinstance(name, str):
         parts = {key: transfer.word(key) for key in ("dataset_config", "dataset_train_split")}
-        config, split = (None if one is None else str(one) for one in parts.values())
+        config, split = parts.values()
         named, left = hub(name, config, split)
         sources.append(Source("dataset_name", named))
         for key, part in zip(parts, ("name", "split"), strict=True):
@@ -221,12 +226,12 @@ def _sources(transfer: Transfer) -> list[Source]:
     mixture = transfer.take("datasets")
     for entry in mixture if isinstance(mixture, list) else []:
         row = entry if isinstance(entry, dict) else {"path": entry}
-        left = [key for key in row if key not in MIXED and row[key]]
         path: Any = row.get("data_files") or row.get("path")
+        left = [key for key in row if key not in MIXED and row[key]]
         if isinstance(path, str) and not row.get("data_files"):
-            path, more = hub(path, *(str(row[key]) if row.get(key) else None for key in ("name", "split")))
+            path, more = hub(path, row.get("name"), row.get("split"))
             left += more
-        sources.append(Source("datasets", path, left_out=left))
+        sources.append(Source("datasets", path, left_out={str(key): row[key] for key in left}))
     return sources
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.errors import UserError
 from tuiftune.interop.scripts import Computed, script
 from tuiftune.interop.trained import OTHERS, STAGES, configuration, datasets, trainer
+from tuiftune.interop.trl import SCRIPTED
 
 if TYPE_CHECKING:
     from tuiftune.interop.scripts import Call, Script
@@ -52,7 +53,7 @@ def arguments(text: str, place: str, stage: str | None = None) -> dict[str, Any]
     found |= _model(read, chosen, found.pop("model_init_kwargs", None))
     found |= _adapters(read, chosen)
     found |= datasets(read, chosen)
-    found["stage"] = chosen.stage
+    found |= {"stage": chosen.stage, SCRIPTED: "Python"}
     if others:
         found[OTHERS] = others
     if read.unread:

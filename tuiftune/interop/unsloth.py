@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import UserError
-from tuiftune.interop import objectives, trl
+from tuiftune.interop import objectives, trl, unset
 from tuiftune.interop.common import ARGUMENTS, PLANNED, shared
 from tuiftune.interop.mapping import Cannot, Moot, To, Transfer, batch, flag, rate, warmup, whole
 from tuiftune.interop.rows import loaded, paths, put
@@ -122,6 +122,8 @@ def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
     elif transfer.get("method.stage") == "sft":
         trl.loss(transfer, columns(paths(transfer)))
     transfer.apply(shared() | RULES)
+    unset.fill(transfer, unset.UNSLOTH)
+    unset.held_out(transfer, "eval_dataset")
     rate(transfer)
     transfer.finish(trl.keys_of(stage))
 

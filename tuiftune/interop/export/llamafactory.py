@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.read import hub
 from tuiftune.interop.export import arguments, layouts, objectives, rows, techniques
 from tuiftune.interop.export.tool import Tool, yaml
 from tuiftune.interop.export.trl import packing
@@ -57,6 +58,8 @@ def write(out: Outward) -> None:
     out.carry("data.max_length", "cutoff_len")
     if not objectives.compares(out):
         packing(out)
+        if out.preset.data.packing is True and out.preset.method.stage == "sft":
+            out.put("neat_packing", True)  # without it, packed rows see one another
         _loss(out)
     arguments.training(out)
     arguments.early_stopping(out, "early_stopping_steps" if _evaluated(out) else "")
@@ -125,7 +128,7 @@ def _data(out: Outward) -> None:
     out.put("dataset", ",".join(names))
     out.put("dataset_dir", ".")
     _layout(out)
-    rows.told(out, "dataset")
+    rows.told(out, "dataset", kept=("name", "split"))
     rows.held_out(out, "val_size", "eval_dataset")
     if out.files is not None and out.files.eval is not None:
         out.put("eval_dataset", "eval")
@@ -192,7 +195,16 @@ def info(out: Outward) -> str:
             **chats,
             "columns": {"messages": _column(out, "messages"), "kto_tag": _column(out, "label")},
         }
-    return json.dumps({name: {"file_name": path, **entry} for name, path in places.items()}, indent=2) + "\n"
+    return json.dumps({name: {**_place(path), **entry} for name, path in places.items()}, indent=2) + "\n"
+
+
+def _place(path: str) -> dict[str, str]:
+    """Where rows lie, by dataset_info.json's names."""
+    found = rows.parts(path)
+    if hub.looks_like_id(path):
+        named = {"hf_hub_url": found["path"], "subset": found.get("name"), "split": found.get("split")}
+        return {key: value for key, value in named.items() if value}
+    return {"file_name": path}
 
 
 TOOL = Tool(

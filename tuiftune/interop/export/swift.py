@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.interop.export import arguments, layouts, objectives, rows, techniques
 from tuiftune.interop.export.tool import Tool, yaml
-from tuiftune.interop.export.trl import packing
+from tuiftune.interop.export.trl import packing_apart
 from tuiftune.interop.objectives import SWIFT
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ def write(out: Outward) -> None:
     objectives.write(out, SWIFT)
     _stage(out)
     found = rows.paths(out)
-    out.put("dataset", found)
-    rows.told(out, "dataset")
-    rows.held_out(out, "split_dataset_ratio", "val_dataset")
+    out.put("dataset", [_dataset(path) for path in found])
+    rows.told(out, "dataset", kept=("name",))
+    rows.held_out(out, "split_dataset_ratio", "val_dataset", kept=("name",))
     if isinstance(out.document.get("val_dataset"), str):
-        out.put("val_dataset", [out.document["val_dataset"]])
+        out.put("val_dataset", [_dataset(out.document["val_dataset"])])
     evaluated = out.document.get("val_dataset") or out.document.get("split_dataset_ratio")
     out.put("eval_strategy", "epoch" if evaluated else "no")
     if out.preset.data.system is not None and out.files is None:
@@ -50,7 +50,7 @@ def write(out: Outward) -> None:
     if out.preset.method.stage != "grpo":  # which it refuses to truncate at the end
         out.put("truncation_strategy", "right")
     if not objectives.compares(out):
-        _packing(out)
+        packing_apart(out, "attn_impl")
         value = out.preset.data.loss_on
         scale = {"assistant": "default", "completion": "last_round", "all": "all"}[value]
         out.carry("data.loss_on", "loss_scale", scale)
@@ -69,18 +69,10 @@ def write(out: Outward) -> None:
     out.put("output_dir", "outputs")
 
 
-def _packing(out: Outward) -> None:
-    """Packing, which it only has with FlashAttention."""
-    kernel = out.preset.model.attention
-    if out.preset.data.packing is not True or kernel == "flash_attention_2":
-        packing(out)
-    elif kernel in ("sdpa", "eager"):
-        out.leave("data.packing", f"ms-swift packs only with FlashAttention, and attention is {kernel}")
-    else:
-        out.put("attn_impl", "flash_attention_2")
-        out.carry(
-            "data.packing", "packing", why="with FlashAttention, which it needs there", back=True, same=True
-        )
+def _dataset(path: str) -> str:
+    """`ID:SUBSET`, or a file."""
+    found = rows.parts(path)
+    return ":".join(found[key] for key in ("path", "name") if key in found)
 
 
 def _stage(out: Outward) -> None:

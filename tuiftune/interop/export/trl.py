@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.interop.export import arguments, objectives, rows, techniques
+from tuiftune.interop.export.outward import DEFAULT
 from tuiftune.interop.export.tool import Tool, yaml
 from tuiftune.interop.objectives import REINFORCED, TRL
 
@@ -33,7 +35,7 @@ def write(out: Outward) -> None:
     _data(out)
     _longest(out)
     if not objectives.compares(out):
-        packing(out)
+        packing_apart(out, "attn_implementation")
         loss(out)
     arguments.training(out)
     arguments.early_stopping(out)
@@ -59,11 +61,40 @@ def _longest(out: Outward) -> None:
 
 
 def packing(out: Outward, to: str = "packing") -> None:
-    """Packing; off for auto, which is what these tools do without being told."""
+    """Packing; off for auto, also where a tool packs texts without being told."""
     if out.get("data.packing") == "auto":
-        out.leave("data.packing", "auto: off", "not needed")
+        out.carry("data.packing", to, False, why="auto: off", back=False)
     else:
         out.carry("data.packing", to)
+
+
+def packing_apart(out: Outward, kernel: str) -> None:
+    """Packing of a tool whose packed rows see one another unless FlashAttention keeps them apart; `kernel` is
+    its key.
+    """
+    chosen = out.preset.model.attention
+    if out.preset.data.packing is not True or chosen == "flash_attention_2":
+        packing(out)
+    elif chosen in ("sdpa", "eager"):
+        why = f"off: {out.tool} keeps packed rows apart with FlashAttention alone, not with {chosen}"
+        out.carry("data.packing", "packing", False, why=why, back=False)
+    else:
+        why = "with FlashAttention, which keeps packed rows apart there"
+        out.put(kernel, "flash_attention_2")
+        out.carry("data.packing", "packing", why=why, back=True, same=True)
+        back = "flash_attention_2" if kernel == "attn_implementation" else DEFAULT
+        out.lines = [
+            replace(
+                line,
+                fate="changed",
+                to=kernel,
+                why="it keeps packed rows apart, and needs flash-attn",
+                back=back,
+            )
+            if line.key == "model.attention"
+            else line
+            for line in out.lines
+        ]
 
 
 def loss(out: Outward) -> None:
@@ -82,8 +113,9 @@ def _data(out: Outward) -> None:
     if all(path.endswith((".jsonl", ".json")) for path in found):
         out.put("datasets", [{"path": "json", "data_files": found[0] if len(found) == 1 else found}])
     else:
-        out.put("datasets", [{"path": path} for path in found])
-    rows.told(out, "datasets")
+        kept = [rows.parts(path) for path in found]
+        out.put("datasets", [{key: one[key] for key in one if key != "revision"} for one in kept])
+    rows.told(out, "datasets", kept=("name", "split"))
     if out.preset.method.stage == "pretrain":
         column = "text" if out.files is not None else out.preset.data.columns.get("text", "text")
         out.put("dataset_text_field", column)

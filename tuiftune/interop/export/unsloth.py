@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.read import hub
 from tuiftune.interop.export import arguments, rows, techniques
 from tuiftune.interop.export.tool import Tool
 from tuiftune.interop.export.trl import packing
@@ -104,7 +105,7 @@ def text(out: Outward) -> str:
         ]
     given = f'{{"train": {files}, "eval": {document["held_out"]!r}}}' if "held_out" in document else files
     lines += [
-        f'rows = load_dataset("json", data_files={given})',
+        *_loaded(rows_, given),
         "",
         "",
         "def rendered(row):",
@@ -132,6 +133,16 @@ def text(out: Outward) -> str:
         'tokenizer.save_pretrained("outputs")',
     ]
     return "\n".join(lines) + "\n"
+
+
+def _loaded(found: list[str], given: str) -> list[str]:
+    """How the script loads its rows: a dataset of the Hub by its parts, else files."""
+    parts = rows.parts(found[0])
+    if len(found) > 1 or "held_out" in given or not hub.looks_like_id(found[0]):
+        return [f'rows = load_dataset("json", data_files={given})']
+    named = ", ".join(repr(parts[key]) for key in ("path", "name") if key in parts)
+    more = f", revision={parts['revision']!r}" if "revision" in parts else ""
+    return [f'rows = {{"train": load_dataset({named}, split={parts.get("split", "train")!r}{more})}}']
 
 
 def _arguments(values: dict[str, Any]) -> list[str]:
