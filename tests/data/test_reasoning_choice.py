@@ -53,6 +53,16 @@ def test_each_choice_says_what_is_read_and_what_is_trained(
     assert "And twice" not in answers
 
 
+@pytest.mark.parametrize("reasoning", ["keep", "mask", "drop", "last"])
+def test_rows_are_asked_as_they_are_trained(reasoning: str) -> None:
+    """Scores were of prompts with reasoning in them where training had none."""
+    tokenizer = read_tokenizer(assets.BASE, max_length=512, reasoning=reasoning)
+    (row,) = tokenizer.rows([ROW])
+    prompt = tokenizer.prompt(ROW.prompt)
+    assert prompt == row.ids[: len(prompt)]
+    assert row.text[row.rendered.start :].startswith("<think>") is (reasoning != "drop")
+
+
 def test_reasoning_is_masked_in_whole_texts_and_last_answers_too() -> None:
     text, everything = trained("mask", "all")
     assert "Four" in text

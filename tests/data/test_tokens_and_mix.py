@@ -324,11 +324,22 @@ def test_no_row_is_held_out_of_a_source_that_another_trains_on(tmp_path: Path) -
     both = (Source(first), Source(second))
     mixture = mixed(train, [], Mix(both, held=6), seed=1, format=main.format)
     seen = {prompt_of(row) for row in mixture.examples}
+    assert mixture.shared == 20
     for held in mixture.held.values():
         assert len(held) == 6
         assert not seen & {prompt_of(row) for row in held}
     with pytest.raises(UserError, match="the prompts of only 10 are in no other source"):
         mixed(train, [], Mix(both, held=11), seed=1, format=main.format)
+
+
+def test_a_source_of_which_no_row_is_taken_is_refused(tmp_path: Path) -> None:
+    rng = random.Random(4)
+    train = list(load(write(tmp_path / "main.jsonl", seeded.pairs(20, rng))).examples())
+    one = write(tmp_path / "one.jsonl", seeded.pairs(1, rng))
+    assert len(mixed(train, [], Mix((Source(one, 3.0),)), 1, format="chat").examples) == 23
+    for source in (Source(one, 0.4), Source(one, share=0.01)):
+        with pytest.raises(UserError, match=r"of its 1 row is none"):
+            mixed(train, [], Mix((source,)), 1, format="chat")
 
 
 def test_preferences_are_not_mixed_with_answers(tmp_path: Path) -> None:

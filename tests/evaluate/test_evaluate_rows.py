@@ -81,3 +81,19 @@ def test_rows_that_were_mixed_in_are_training_rows(tmp_path: Path) -> None:
     mixed.rename(tmp_path / "elsewhere.jsonl")
     notes = rows_of(str(tmp_path / "elsewhere.jsonl"), run, None).notes
     assert any(note.startswith("Not checked for rows that were mixed in: ") for note in notes)
+
+
+def test_an_answer_that_is_kept_out_of_the_loss_is_no_reference(tmp_path: Path) -> None:
+    """Such as one that was marked down within a chat."""
+
+    def row(number: int, weight: int) -> dict[str, object]:
+        said = {"role": "assistant", "content": f"It is {number}.", "weight": weight}
+        first = {"role": "assistant", "content": "Yes."}
+        asked = {"role": "user", "content": f"{number}?"}
+        return {"messages": [{"role": "user", "content": "May I ask?"}, first, asked, said]}
+
+    path = tmp_path / "chats.jsonl"
+    path.write_text("".join(json.dumps(row(n, n % 2)) + "\n" for n in range(12)))
+    asked = rows_of(str(path), None, None)
+    assert [one.reference for one in asked.questions] == [f"It is {n}." for n in range(1, 12, 2)]
+    assert any(note.startswith("6 rows without") for note in asked.notes)

@@ -47,11 +47,11 @@ class Example:
 
     @property
     def reference(self) -> str:
-        """The last answer, or the text."""
+        """The last answer, or the text; empty where the source keeps that answer out of the loss."""
         if self.chosen is not None:
             return self.chosen
         if self.messages and self.messages[-1].role == "assistant":
-            return self.messages[-1].content
+            return "" if self.messages[-1].weight == 0 else self.messages[-1].content
         return self.text or ""
 
     @property

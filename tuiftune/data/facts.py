@@ -31,6 +31,7 @@ class DataFacts:
     tokens: tuple[
         int, ...
     ] = ()  # of each portion in an epoch, within data.max_length where rows are truncated
+    shared: int = 0  # rows mixed in that an earlier source has too
     longest_answer: int | None = None  # tokens of the longest held-out answer; None: nothing has one
     around_answer: int = 0  # most tokens that stand around a held-out answer: reasoning, the template's marks
     test: Twins | None = None  # the rows of data.test, and how many of them the others have too

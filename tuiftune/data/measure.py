@@ -103,9 +103,10 @@ def measure(
         train_rows, held_rows, dropped = train_rows - lost[0], held_rows - lost[1], sum(lost)
     counted = [(found.total, train_rows)]
     portions: tuple[Portion, ...] = ()
+    shared = 0
     if mix:
         mixture = _mixture(dataset, eval_spec, mix, seed)
-        portions = mixture.portions
+        portions, shared = mixture.portions, mixture.shared
         for portion, seen in mixture.parts():
             if not seen:
                 counted.append((found.total[:0], 0))
@@ -140,6 +141,7 @@ def measure(
         format=dataset.format,
         labels=labels,
         portions=portions,
+        shared=shared,
         tokens=tuple(tokens) if mix and not writes else (),
         longest_answer=longest_answer,
         around_answer=around,

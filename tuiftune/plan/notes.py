@@ -240,5 +240,6 @@ def _mixture(facts: DataFacts) -> str:
     return (
         f"An epoch is {rows:,} rows: {', '.join(parts)}"
         + (f"; {left:,} dropped, because their prompts are in the evaluation set" if left else "")
+        + (f"; {facts.shared:,} are in more than one source, and seen for each" if facts.shared else "")
         + "."
     )

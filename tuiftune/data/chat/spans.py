@@ -66,7 +66,7 @@ class Chat:
         Turns whose source gave them weight 0 are left out. `reasoning`: what becomes of it, as
         `data.reasoning` says. UserError where the spans can't be found with certainty.
         """
-        found = self._learnt(_without_reasoning(messages, reasoning), loss_on)
+        found = self._learnt(without_reasoning(messages, reasoning), loss_on)
         context = (message.content for message in messages if message.role != "assistant")
         before = found.text[: found.start]  # an answer often repeats what a tool told it
         if dropped := sum(not _holds(before, said) for said in context):
@@ -225,7 +225,7 @@ def _wanted(messages: Sequence[Message], loss_on: str) -> list[int]:
     return [index for index in chosen if messages[index].weight != 0]
 
 
-def _without_reasoning(messages: Sequence[Message], reasoning: str) -> Sequence[Message]:
+def without_reasoning(messages: Sequence[Message], reasoning: str) -> Sequence[Message]:
     """The conversation as it is trained: with all reasoning, with none, or with that of the last answer."""
     if reasoning not in ("drop", "last"):
         return messages

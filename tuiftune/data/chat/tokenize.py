@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune.data.chat.answer import Stripped, strip
 from tuiftune.data.chat.reasoning import opened, without
-from tuiftune.data.chat.spans import Chat, Rendered
+from tuiftune.data.chat.spans import Chat, Rendered, without_reasoning
 from tuiftune.data.chat.written import Written
 from tuiftune.errors import UserError
 from tuiftune.fence.marks import Stage, at
@@ -165,9 +165,13 @@ class RowTokenizer:
             text += self.eos
         return Rendered(text, ((0, len(text)),))
 
+    def asked(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """A conversation as it is asked: earlier answers without reasoning where rows are trained so."""
+        return without_reasoning(messages, "drop") if self.reasoning in ("drop", "last") else messages
+
     def prompt(self, messages: Sequence[Message]) -> list[int]:
         """The tokens that a conversation gives before an answer is generated."""
-        text = self.template.render(messages, prompt=True)
+        text = self.template.render(self.asked(messages), prompt=True)
         return list(self.backend.encode(text, add_special_tokens=False).ids)
 
     def stop_tokens(self) -> list[int]:

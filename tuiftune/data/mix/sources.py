@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
+from tuiftune.figures import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -131,12 +132,14 @@ class Portion:
 class Mixture:
     """The rows of an epoch (repeats are repeated) and what each source contributes, the main one first.
 
-    `held`: the rows of each source, by its path, that are held out to evaluate it by itself.
+    `held`: the rows of each source, by its path, that are held out to evaluate it by itself. `shared`: rows
+    that an earlier source has too.
     """
 
     examples: list[Example]
     portions: tuple[Portion, ...]
     held: dict[str, list[Example]]
+    shared: int = 0
 
     def parts(self) -> Iterator[tuple[Portion, list[Example]]]:
         """Each further source with its rows of an epoch."""
@@ -177,7 +180,7 @@ def mixed(
     for portion, (_, fresh) in zip(found[1:], parts, strict=True):
         examples += sample(fresh, portion.weight, seed)
     own = {source.path: kept for source, (kept, _) in zip(mix.sources, parts, strict=True) if kept}
-    return Mixture(examples, found, own)
+    return Mixture(examples, found, own, _shared(train, [fresh for _, fresh in parts]))
 
 
 def check_sides(stage: Stage, examples: Iterable[Example]) -> None:
@@ -287,7 +290,14 @@ def portions(name: str, main: int, sizes: Sequence[tuple[int, int]], mix: Mix) -
                 place=source.path,
                 remedy=f"use a smaller share or temperature ({LARGEST_WEIGHT:g} times is the maximum)",
             )
-        found.append(Portion(source.path, weight, rows, _seen(fresh, weight), rows - fresh))
+        seen = _seen(fresh, weight)
+        if fresh and not seen:
+            raise UserError(
+                f"{weight:.3g} of its {plural(fresh, 'row')} is none",
+                place=source.path,
+                remedy="raise its weight or share, or take it out of data.mix",
+            )
+        found.append(Portion(source.path, weight, rows, seen, rows - fresh))
     return tuple(found)
 
 
@@ -334,6 +344,16 @@ def prompt_of(example: Example) -> str:
     """The prompt's text, or the text itself, as equality is judged: lower case, single spaces."""
     turns = [message.content for message in example.prompt]
     return " ".join(("\n".join(turns) if turns else example.text or "").lower().split())
+
+
+def _shared(train: list[Example], sources: Sequence[list[Example]]) -> int:
+    seen = {replace(row, row=0, file="") for row in train}
+    count = 0
+    for rows in sources:
+        own = [replace(row, row=0, file="") for row in rows]
+        count += sum(row in seen for row in own)
+        seen.update(own)
+    return count
 
 
 def _key(example: Example, seed: int) -> bytes:

@@ -60,7 +60,7 @@ def questions(examples: Sequence[Example], tokenizer: RowTokenizer, rows: int) -
     for example in examples:
         if len(chosen) >= rows:
             break
-        if not example.messages or example.messages[-1].role != "assistant" or not example.prompt:
+        if not example.messages or not example.prompt or not example.reference.strip():
             continue
         tokens = tokenizer.prompt(example.prompt)
         if len(tokens) < tokenizer.max_length:

@@ -165,6 +165,7 @@ def _opened(base: Base, wanted: Settings, tuned: Path | None, now: Any, note: st
             place=base.reference,
             base_stops=bases.stop_ids(base),
             now=now,
+            reasoning=data.reasoning,
         )
 
     with closing(behind_fence(base, RowTokenizer.rows, make, {})):

@@ -67,7 +67,7 @@ class Gguf:
         example = self._rows.examples[row]
         if not example.messages:
             return next(list(one.tokens) for one in self._rows.questions if one.row == row)
-        given = {"messages": self._tokenizer.template.turns(example.prompt)}
+        given = {"messages": self._tokenizer.template.turns(self._tokenizer.asked(example.prompt))}
         text = self._post("apply-template", given)["prompt"]
         asked = {"content": text, "add_special": True, "parse_special": True}
         return [int(token) for token in self._post("tokenize", asked)["tokens"]]
