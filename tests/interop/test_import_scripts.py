@@ -329,3 +329,38 @@ def test_packed_rows_that_see_one_another_are_told() -> None:
     document = {"model_name_or_path": "a/b", "dataset": "c/d", "template": "x", "packing": True}
     assert "see one another" in told(read(json.dumps(document)))["packing"][1]
     assert told(read(json.dumps(document | {"neat_packing": True})))["packing"][0] == "carried"
+
+
+@pytest.mark.parametrize(
+    ("text", "technique", "base"),
+    [
+        (
+            "trl sft --model_name_or_path a/b --dataset_name c/d --use_peft --load_in_4bit --use_rslora",
+            "rslora",
+            "nf4",
+        ),
+        (
+            "trl sft --model_name_or_path a/b --dataset_name c/d --use_peft --load_in_4bit false",
+            "lora",
+            "auto",
+        ),
+        ("trl sft --model_name_or_path a/b --dataset_name c/d --use_peft False", "full", "auto"),
+        (
+            "llamafactory-cli train --model_name_or_path a/b --dataset c/d --template x --quantization_bit 4 "
+            "--loraplus_lr_ratio 8.0 --use_dora false",
+            "loraplus",
+            "nf4",
+        ),
+        ("swift sft --model a/b --dataset c/d --quant_bits 4 --use_dora true", "qlora", "auto"),
+        (
+            '{"base_model": "a/b", "learning_rate": 1e-4, "datasets": [{"path": "c/d"}], "adapter": "qlora", '
+            '"load_in_4bit": true, "peft_use_rslora": true}',
+            "rslora",
+            "nf4",
+        ),
+        (LOADS.replace("r=16", "r=16, use_rslora=True") + ROWS, "rslora", "nf4"),
+    ],
+)
+def test_adapters_over_four_bits_keep_both(text: str, technique: str, base: str) -> None:
+    preset = read(text).preset
+    assert (preset.method.technique, preset.model.quantization) == (technique, base)

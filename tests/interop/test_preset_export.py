@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 SERVICES = json.loads((Path(__file__).parents[1] / "fixtures" / "services.json").read_text())
 READ = [key for key, tool in tools().items() if tool.reads]
-TECHNIQUES = ["auto", "full", "lora", "qlora", "dora", "rslora", "loraplus", "pissa"]
+TECHNIQUES = ["auto", "full", "lora", "qlora", "dora", "rslora", "loraplus", "pissa", "ia3", "last_layers"]
+OVER = {"lora": ["nf4", "fp8"], "rslora": ["nf4", "fp8"], "loraplus": ["nf4"]}  # base models of techniques
 VALUES: dict[str, list[Any]] = {
     "name": ["tone", "a.b"],
     "model.revision": ["v1.0"],
@@ -78,6 +79,10 @@ VALUES: dict[str, list[Any]] = {
     "training.divergence_patience": [10],
     "evaluation.rows": [0],
     "hardware.gpus": [2, [0, 3]],
+    "hardware.parallel": ["zero2", "fsdp"],
+    "run.sync_to": ["s3://bucket/runs"],
+    "data.reasoning": ["mask"],
+    "data.test": ["test.jsonl"],
     "run.checkpoints": [5],
     "run.save_every": [50],
     "run.report_to": [["wandb"], ["tensorboard"], ["wandb", "trackio"]],
@@ -98,6 +103,8 @@ def presets(count: int, seed: int) -> Iterator[Preset]:
                 document.setdefault(section, {})[name] = value
             else:
                 document[section] = value
+        if (over := OVER.get(method["technique"])) and rng.random() < 0.3:
+            document.setdefault("model", {})["quantization"] = rng.choice(over)
         document["method"] = fitting(method)
         yield Preset.model_validate(document)
         count -= 1
@@ -317,3 +324,32 @@ def test_what_cannot_be_written_is_one_line() -> None:
         export(preset.with_values({"method.stage": "simpo"}), "trl")
     with pytest.raises(UserError, match="KTO cannot be written for Axolotl yet"):
         export(preset.with_values({"method.stage": "kto"}), "axolotl")
+
+
+@pytest.mark.parametrize("technique", ["rslora", "loraplus"])
+@pytest.mark.parametrize("tool", ["axolotl", "llamafactory", "trl", "swift", "unsloth"])
+def test_four_bits_stay_four_bits(tool: str, technique: str) -> None:
+    """They were written as 16-bit base models, four times as large, and called told by the technique."""
+    own = {"model": {"base": "a/b", "quantization": "nf4"}, "data": {"train": "r.jsonl"}}
+    preset = Preset.model_validate({**own, "method": {"technique": technique}})
+    back, written = returned(preset, tool, None)
+    four = back["method.technique"] == "qlora" or back["model.quantization"] == "nf4"
+    assert four, next(iter(written.files.values()))
+    if (tool, technique) not in (("trl", "loraplus"), ("unsloth", "loraplus")):
+        assert back["method.technique"] == technique
+
+
+def test_what_has_no_counterpart_is_said_to_be_left_out() -> None:
+    own = {"model": {"base": "a/b", "quantization": "fp8"}, "data": {"train": "r.jsonl"}}
+    shared = {"parallel": "zero2", "gpus": 2}
+    preset = Preset.model_validate({**own, "method": {"technique": "lora"}, "hardware": shared})
+    for tool in ("axolotl", "trl", "swift", "llamafactory"):
+        fates = {line.key: line.fate for line in export(preset, tool).lines}
+        assert (fates["model.quantization"], fates["hardware.parallel"]) == ("left out", "left out")
+    assert "load_in_fp8=True" in export(preset, "unsloth").files["train.py"]
+
+
+def test_a_technique_that_becomes_lora_gets_its_learning_rate() -> None:
+    own = {"model": {"base": "a/b"}, "data": {"train": "r.jsonl"}, "method": {"technique": "ia3"}}
+    written = yaml.safe_load(export(Preset.model_validate(own), "axolotl").files["axolotl.yaml"])
+    assert (written["adapter"], written["learning_rate"]) == ("lora", 2e-4)

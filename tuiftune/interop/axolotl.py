@@ -13,6 +13,7 @@ from tuiftune.interop.mapping import (
     Transfer,
     batch,
     flag,
+    over_four_bits,
     rate,
     real,
     schedule,
@@ -169,8 +170,12 @@ def _technique(transfer: Transfer) -> None:
     technique = {None: "full", "": "full", "lora": "lora", "qlora": "qlora"}.get(adapter)
     if technique is None:
         transfer.leave("adapter", adapter, f"tuiftune has no {shown(adapter)}; {nothing}")
-    elif technique == "lora" and four:
-        transfer.carry("adapter", adapter, "method.technique", "qlora", "LoRA over a 4-bit base model")
+    elif technique == "qlora" or (technique == "lora" and four):
+        why = "" if technique == "qlora" else "LoRA over a 4-bit base model"
+        marks = {"peft_use_rslora": rslora, RATIO: ratio, "peft_use_dora": dora}
+        kinds = {"peft_use_rslora": "rslora", RATIO: "loraplus", "peft_use_dora": "dora"}
+        chosen = {key: kinds[key] for key, value in marks.items() if value}
+        over_four_bits(transfer, "adapter", adapter, chosen, ratio, why)
     elif technique == "lora" and (dora or rslora):
         named = "dora" if dora else "rslora"
         transfer.carry(f"peft_use_{named}", True, "method.technique", named)
@@ -179,7 +184,7 @@ def _technique(transfer: Transfer) -> None:
         transfer.place(RATIO, ratio, To(f"method.{RATIO}", real))
     else:
         transfer.carry("adapter", adapter, "method.technique", technique)
-    if four and transfer.get("method.technique") == "qlora":
+    if four and adapter:
         transfer.leave("load_in_4bit", four, "so is the base model of QLoRA", "not needed")
     if eight:
         transfer.leave("load_in_8bit", eight, "tuiftune has no 8-bit base: 16-bit, or 4-bit with qlora")

@@ -97,8 +97,13 @@ def options(rest: Sequence[str]) -> dict[str, Any]:
         if not values and name.startswith("no_"):  # how its switches are turned off
             found[name.removeprefix("no_")] = False
             continue
-        found[name] = True if not values else values[0] if len(values) == 1 else values
+        found[name] = True if not values else _said(values[0]) if len(values) == 1 else values
     return found
+
+
+def _said(word: str) -> Any:
+    """`--key true` and `--key False` as what they say, else the word."""
+    return {"true": True, "false": False}.get(word.lower(), word)
 
 
 def _processes(before: Sequence[str]) -> str | None:

@@ -15,6 +15,7 @@ from tuiftune.interop.mapping import (
     To,
     Transfer,
     batch,
+    over_four_bits,
     rate,
     real,
     shown,
@@ -169,6 +170,7 @@ def read(transfer: Transfer, datasets: Callable[[str], dict[str, Any]]) -> None:
 def _technique(transfer: Transfer) -> None:
     kind = transfer.word("finetuning_type", "lora")
     bits = transfer.word("quantization_bit")
+    bits = int(bits) if str(bits).isdecimal() else bits
     method = transfer.word("quantization_method")
     marks = {key: transfer.take(key) for key in ("use_dora", "use_rslora", "pissa_init", "loraplus_lr_ratio")}
     if kind not in ("lora", "full"):
@@ -178,9 +180,8 @@ def _technique(transfer: Transfer) -> None:
         return
     chosen = [key for key, value in marks.items() if value]
     if kind == "lora" and bits == 4:
-        transfer.carry("quantization_bit", bits, "method.technique", "qlora")
-        for key in chosen:
-            transfer.leave(key, marks[key], "tuiftune's QLoRA trains plain LoRA adapters")
+        kinds = {key: TECHNIQUES[key] for key in reversed(chosen)}
+        over_four_bits(transfer, "quantization_bit", bits, kinds, marks[RATIO])
     elif kind == "lora" and chosen:
         transfer.carry(chosen[0], marks[chosen[0]], "method.technique", TECHNIQUES[chosen[0]])
         if chosen[0] == RATIO:

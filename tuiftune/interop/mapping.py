@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
-from tuiftune import stages
+from tuiftune import stages, techniques
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -199,6 +199,27 @@ def rate(transfer: Transfer) -> None:
         else line
         for line in transfer.lines
     ]
+
+
+def over_four_bits(
+    transfer: Transfer, key: str, value: Any, chosen: Mapping[str, str], ratio: Any = None, why: str = ""
+) -> None:
+    """Carry adapters over a 4-bit base model: the technique of the first of the `chosen` keys that trains
+    over one, else QLoRA; the other keys are told. `ratio`: of the learning rates of LoRA+.
+    """
+    known = techniques.every()
+    mark = next((mark for mark, technique in chosen.items() if known[technique].nf4 is not None), None)
+    if mark is None:
+        transfer.carry(key, value, "method.technique", "qlora", why)
+    else:
+        transfer.carry(mark, True, "method.technique", chosen[mark])
+        transfer.carry(key, value, "model.quantization", "nf4", why)
+        if chosen[mark] == "loraplus":
+            transfer.place(mark, ratio, To("method.loraplus_lr_ratio", real))
+    made = transfer.get("method.technique")
+    for other in chosen:
+        if other != mark:
+            transfer.leave(other, True, f"not over a 4-bit base model here, or not next to {made}")
 
 
 def batch(transfer: Transfer, rows: str, accumulation: str, default: int = 8) -> None:

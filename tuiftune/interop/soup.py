@@ -13,6 +13,7 @@ from tuiftune.interop.mapping import (
     batch,
     flag,
     known_to,
+    over_four_bits,
     rate,
     real,
     schedule,
@@ -114,9 +115,8 @@ def _technique(transfer: Transfer) -> None:
         transfer.take(chosen[-1])
     if kind in (None, "4bit"):
         why = "" if kind else "Soup's default: LoRA over a 4-bit base model"
-        transfer.carry("training.quantization", kind or "4bit", "method.technique", "qlora", why)
-        for key in chosen:
-            transfer.leave(key, True, "tuiftune's QLoRA trains plain LoRA adapters")
+        kinds = {key: marks[key] for key in reversed(chosen)}
+        over_four_bits(transfer, "training.quantization", kind or "4bit", kinds, ratio, why)
     else:
         if kind != "none":
             said = f"tuiftune does not quantize a base model to {shown(kind)}: 16-bit, or 4-bit with qlora"

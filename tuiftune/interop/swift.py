@@ -17,6 +17,7 @@ from tuiftune.interop.mapping import (
     Transfer,
     batch,
     dtype,
+    over_four_bits,
     rate,
     real,
     shown,
@@ -118,7 +119,7 @@ def read(transfer: Transfer) -> None:
     if kind not in ("lora", "full", "qlora"):
         transfer.leave(key, kind, f"tuiftune has no {shown(kind)}; the plan chooses the technique")
     elif kind == "lora" and bits in (4, "4"):
-        transfer.carry("quant_bits", bits, "method.technique", "qlora")
+        over_four_bits(transfer, "quant_bits", bits, {key: marks[key] for key in chosen}, ratio)
     elif kind == "lora" and chosen:
         transfer.carry(chosen[0], True, "method.technique", marks[chosen[0]])
         if chosen[0] == "lorap_lr_ratio":

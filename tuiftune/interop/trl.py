@@ -17,6 +17,7 @@ from tuiftune.interop.mapping import (
     batch,
     flag,
     known_to,
+    over_four_bits,
     rate,
     real,
     warmup,
@@ -183,7 +184,7 @@ def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
     marks = {"use_dora": "dora", "use_rslora": "rslora"}
     chosen = [key for key in marks if transfer.take(key)]
     if peft and four:
-        transfer.carry("load_in_4bit", four, "method.technique", "qlora")
+        over_four_bits(transfer, "load_in_4bit", four, {key: marks[key] for key in reversed(chosen)})
     elif peft and chosen:
         transfer.carry(chosen[0], True, "method.technique", marks[chosen[0]])
     else:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.errors import UserError
 from tuiftune.interop import objectives, trl, unset
 from tuiftune.interop.common import ARGUMENTS, PLANNED, shared
-from tuiftune.interop.mapping import Cannot, Moot, To, Transfer, batch, flag, rate, warmup, whole
+from tuiftune.interop.mapping import (
+    Cannot,
+    Moot,
+    To,
+    Transfer,
+    batch,
+    flag,
+    over_four_bits,
+    rate,
+    warmup,
+    whole,
+)
 from tuiftune.interop.rows import loaded, paths, put
 from tuiftune.interop.scripts import Computed, script
 from tuiftune.interop.trained import OTHERS, configuration, datasets, trainer
@@ -139,7 +150,8 @@ def _technique(transfer: Transfer) -> None:
     if full or not adapters:
         transfer.carry("full_finetuning", bool(full), "method.technique", "full")
     elif four is not False:
-        transfer.carry("load_in_4bit", True, "method.technique", "qlora", "" if four else "Unsloth's default")
+        why = "" if four else "Unsloth's default"
+        over_four_bits(transfer, "load_in_4bit", True, {key: marks[key] for key in chosen}, why=why)
     elif chosen:
         transfer.carry(chosen[0], True, "method.technique", marks[chosen[0]])
     else:

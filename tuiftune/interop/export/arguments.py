@@ -166,10 +166,21 @@ def adapters(out: Outward, rank: str, alpha: str, dropout: str) -> None:
     out.carry("method.dropout", dropout)
 
 
-def quantization(out: Outward) -> None:
-    """Of the base model: what the technique says, or 4 bits."""
+OVER_FOUR = ("rslora", "loraplus")  # that `tuiftune import` reads back over a 4-bit base model
+
+
+def quantization(out: Outward, eight: str = "") -> None:
+    """Of the base model: what the technique says, or 4 bits. `eight`: the switch of a tool for fp8."""
     value = out.get("model.quantization")
     if value == "auto":
         out.leave("model.quantization", "as the technique says", "not needed")
+    elif value == "fp8" and eight:
+        out.carry("model.quantization", eight, True, why="by a switch", back="fp8", same=True)
+    elif value == "fp8":
+        out.leave("model.quantization", f"{out.tool} trains over the 16-bit model, which takes more memory")
+    elif value == "nf4" and any(
+        line.back in OVER_FOUR for line in out.lines if line.key == "method.technique"
+    ):
+        out.note("model.quantization", "the technique", why="4 bits by the technique's switches", back="nf4")
     else:
         out.note("model.quantization", "the technique", why=f"{value}: told by the technique")

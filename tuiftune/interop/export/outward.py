@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Fate = Literal["carried", "changed", "not needed", "left out"]
 USUAL_RANK = 16
+LORA = "lora"
 FULL_SHARE = 0.1  # of a stage's own rate, which is for adapters
 USUAL_OPTIMIZER = "adamw_torch_fused"
 _OWN = "tuiftune's own"
@@ -25,7 +26,6 @@ MOOT = {
     "method.adapter_dtype": "the tool's own precision of adapters",
     "training.divergence_patience": "tuiftune watches for divergence",
     "hardware.processes": "given to the tool's launcher",
-    "hardware.parallel": "given to the tool's launcher",
     "hardware.memory_limit": "tuiftune's limit",
     **dict.fromkeys(("score", "rows", "max_new_tokens", "samples"), ""),
 }
@@ -136,12 +136,25 @@ class Outward:
         for key in list(self.left):
             section = key.partition(".")[0]
             why = MOOT.get(key, "")
+            if key == "hardware.parallel":
+                _shared(self)
+                continue
             if key == "name" or section in ("evaluation", "budget", "version") or key in MOOT:
                 self.leave(key, why or f"only concerns {_OWN} runs", "not needed")
             elif self.left[key] in (None, [], {}, "auto"):
                 self.leave(key, "unset", "not needed")
             else:
                 self.leave(key, f"{self.tool} has no counterpart")
+
+
+def _shared(out: Outward) -> None:
+    """Tell of how processes share the training, which other tools are told when they are started."""
+    value = out.left["hardware.parallel"]
+    if value in ("auto", "none", "ddp"):
+        out.leave("hardware.parallel", "given to the tool's launcher", "not needed")
+    else:
+        known = "DeepSpeed's ZeRO-2" if value == "zero2" else "FSDP"
+        out.leave("hardware.parallel", f"{value}: start it with a configuration of {known} for accelerate")
 
 
 def flat(preset: Preset) -> dict[str, Any]:
@@ -173,6 +186,8 @@ def usual(preset: Preset) -> Usual:
     if technique == techniques.AUTO:
         technique = techniques.automatic(tiny=False, over=False)[0].key
     known = techniques.find(technique)
+    if known.adapters and not any(option.key == "rank" for option in known.options):
+        known = techniques.find(LORA)  # which tools without this technique get, with its learning rate
     rank = getattr(method, "rank", "auto")
     rank = USUAL_RANK if rank == "auto" else int(rank)
     alpha = getattr(method, "alpha", "auto")

@@ -18,13 +18,17 @@ def write(out: Outward, forms: Mapping[str, Mapping[str, Any]], back: Mapping[st
     """
     asked = str(out.preset.method.technique)
     technique = usual(out.preset).technique
-    if out.preset.model.quantization == "nf4" and "qlora" in forms and technique == "lora":
+    four = out.preset.model.quantization == "nf4" and "qlora" in forms
+    if four and technique == "lora":
         technique = "qlora"
     found = forms.get(technique)
     why = "" if asked == technique else f"{asked}: {technique}"
     if found is None:
-        found, why = forms["lora"], f"{out.tool} has no {technique}: LoRA"
-        technique = "lora"
+        fallback, name = ("qlora", "QLoRA") if four else ("lora", "LoRA")
+        found, why = forms[fallback], f"{out.tool} has no {technique}: {name}"
+        technique = fallback
+    elif four and technique != "qlora":
+        found = {**found, **forms["qlora"]}
     for to, value in found.items():
         out.put(to, value)
     returned = back.get(technique, technique)

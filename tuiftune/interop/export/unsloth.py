@@ -52,7 +52,7 @@ def write(out: Outward) -> None:
     out.put("output_dir", "outputs")
     out.document = {**before, "trainer": out.document}
     arguments.early_stopping(out)
-    arguments.quantization(out)
+    arguments.quantization(out, "model.load_in_fp8")
     value = out.preset.data.loss_on
     if value == "assistant":
         out.note("data.loss_on", "train_on_responses_only")
