@@ -12,6 +12,7 @@ from tuiftune.cli.main import build
 from tuiftune.evaluate import reviewing
 from tuiftune.evaluate.reviewing import Vote
 from tuiftune.evaluate.statistics import wilson
+from tuiftune.preset.file import loads
 from tuiftune.runs.store.directory import create
 
 if TYPE_CHECKING:
@@ -113,6 +114,33 @@ def test_votes_become_preference_rows(run: Path, tmp_path: Path) -> None:
     from tuiftune.data.read.load import load
 
     assert load(str(out)).format == "preference"
+
+
+def test_preference_rows_ask_what_the_models_were_asked(tmp_path: Path) -> None:
+    """With the system message and the earlier answers, not the texts of all as one question."""
+    from tuiftune.data.read.load import load
+
+    asked = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello"},
+        {"role": "user", "content": "Far?"},
+    ]
+    rows, held = tmp_path / "t.jsonl", tmp_path / "held.jsonl"
+    held.write_text(json.dumps({"messages": [*asked, {"role": "assistant", "content": "Yes."}]}) + "\n")
+    rows.write_text(held.read_text() * 2)
+    text = f"model: {{base: 'builtin:tiny'}}\ndata: {{train: {rows}, eval: {held}}}\n"
+    resolved = loads(text, "mine.yaml").model_dump(mode="json")
+    run = create(tmp_path, "one", text, {"resolved": resolved}).path
+    sample = {"row": 1, "prompt": "Hi\nHello\nFar?", "reference": "Yes.", "before": "No.", "after": "Yes."}
+    (run / "result" / "samples.jsonl").write_text(json.dumps(sample) + "\n")
+    vote = {"reviewer": "ann", "row": 1, "sides": {"overall": "tuned"}}
+    (run / "result" / "reviews.jsonl").write_text(json.dumps(vote) + "\n")
+    out = tmp_path / "preferences.jsonl"
+    assert review(run, "--preferences", str(out)).exit_code == 0
+    (example,) = load(str(out)).head(1)
+    assert [one.content for one in example.prompt] == ["Be brief.", "Hi", "Hello", "Far?"]
+    assert (example.chosen, example.rejected) == ("Yes.", "No.")
 
 
 def test_a_run_without_answers_is_one_line(run: Path) -> None:

@@ -13,6 +13,7 @@ from tuiftune.cli.options import Runs
 
 if TYPE_CHECKING:
     from tuiftune.cli.prompts import Prompts
+    from tuiftune.data.example import Message
     from tuiftune.evaluate.reviewing import Item, Side
     from tuiftune.runs.store.directory import RunDir
 
@@ -77,7 +78,7 @@ def review(
     votes = reviews.votes(found)
     made = reviewing.summed(votes)
     if preferences is not None:
-        _write(reviewing.preferences(samples, votes), preferences)
+        _write(reviewing.preferences(samples, votes, _asked(found)), preferences)
     if json:
         terminal.write_json(made.document(), "review")
     else:
@@ -85,6 +86,21 @@ def review(
             terminal.out().print(sentence, soft_wrap=True, markup=False)
     if words := reviews.left_out(found):
         terminal.say(words)
+
+
+def _asked(run: RunDir) -> dict[tuple[int, str], tuple[Message, ...]]:
+    """The messages of each evaluation row's prompt by its number and text; empty where they are gone."""
+    from tuiftune.cli.terminal import say
+    from tuiftune.errors import UserError
+    from tuiftune.evaluate.contender import questions_of
+    from tuiftune.jobs.evaluating import of_run
+
+    try:
+        _, held, _ = of_run(run)
+    except UserError as fault:
+        say(f"The rows cannot be read ({fault}): a prompt of several messages is written as one text.")
+        return {}
+    return {(one.row, one.text): one.messages for one in questions_of(held).questions}
 
 
 def _vote(run: RunDir, items: list[Item], reviewer: str, quick: bool) -> None:

@@ -14,6 +14,8 @@ from tuiftune.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from tuiftune.data.example import Message
+
 Side = Literal["base", "tuned", "tie"]
 OVERALL = "overall"
 CRITERIA = ("helpful", "accurate", "coherent", "safe")
@@ -199,8 +201,15 @@ def agreement(votes: Sequence[Vote]) -> float | None:
     return float(library.alpha(reliability_data=codes, level_of_measurement="nominal"))
 
 
-def preferences(samples: Sequence[Mapping[str, Any]], votes: Sequence[Vote]) -> list[dict[str, Any]]:
-    """Return preference rows to train on: of each row with a majority, the better and the worse answer."""
+def preferences(
+    samples: Sequence[Mapping[str, Any]],
+    votes: Sequence[Vote],
+    asked: Mapping[tuple[int, str], Sequence[Message]],
+) -> list[dict[str, Any]]:
+    """Return preference rows to train on: of each row with a majority, the better and the worse answer.
+
+    `asked`: the messages of a prompt by its row and text. Those of several are written as such.
+    """
     found = []
     last = latest(votes)
     for at, row in enumerate(samples, 1):
@@ -209,8 +218,19 @@ def preferences(samples: Sequence[Mapping[str, Any]], votes: Sequence[Vote]) -> 
             continue
         better = "after" if counts["tuned"] > counts["base"] else "before"
         worse = "before" if better == "after" else "after"
-        found.append({"prompt": row["prompt"], "chosen": row[better], "rejected": row[worse]})
+        messages = asked.get((_whole(row.get("row")), str(row["prompt"])), ())
+        if len(messages) < 2:
+            found.append({"prompt": row["prompt"], "chosen": row[better], "rejected": row[worse]})
+            continue
+        said = [{"role": one.role, "content": one.content} for one in messages]
+        sides = {"chosen": row[better], "rejected": row[worse]}
+        answers = {name: [{"role": "assistant", "content": text}] for name, text in sides.items()}
+        found.append({"prompt": said, **answers})
     return found
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _hash(*parts: object) -> int:
