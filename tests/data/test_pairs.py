@@ -177,3 +177,50 @@ def test_judged_answers_train_on_the_last_answer_and_need_both_kinds(tmp_path: P
     columns = {"prompt": "prompt", "completion": "completion", "label": "prompt"}
     with pytest.raises(UserError, match="no answer is judged good or bad"):
         check_both_kinds(load(str(one_sided), columns=columns), "b.jsonl")
+
+
+def talk(*texts: str, system: str = "") -> list[dict[str, str]]:
+    said = [{"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(texts)]
+    return [*([{"role": "system", "content": system}] if system else []), *said]
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ({"prompt": "How far? \n", "chosen": talk("How far?", "A"), "rejected": talk("How far?", "B")}, 1),
+        (
+            {
+                "messages": talk("How far? "),
+                "chosen": talk("How far?", "A"),
+                "rejected": talk("How far?", "B"),
+            },
+            1,
+        ),
+        ({"chosen": talk("How far?", "A", system="S "), "rejected": talk("How far? ", "B", system="S")}, 2),
+        (
+            {
+                "prompt": "Hi",
+                "chosen": talk("Hi", "Yes?", "How far?", "A"),
+                "rejected": talk("Hi", "Yes?", "How far?", "B"),
+            },
+            3,
+        ),
+        (
+            {
+                "prompt": "How far?",
+                "chosen": talk("Hi", "Yes?", "How far?", "A", "Thanks"),
+                "rejected": talk("Hi", "Yes?", "How far?", "B", "Hm"),
+            },
+            3,
+        ),
+        ({"prompt": "Context", "chosen": talk("How far?", "A"), "rejected": talk("How far?", "B")}, 2),
+    ],
+)
+def test_a_question_is_asked_once(given: dict[str, Any], asked: int, tmp_path: Path) -> None:
+    """Where a column repeats it, with other white space or as one of several messages; and an answer ends a
+    side.
+    """
+    (row,) = load(str(written(tmp_path / "a.jsonl", [given] * 9))).head(1)
+    assert len(row.messages or ()) == asked
+    assert (row.messages or ())[-1].content.strip() == "How far?"
+    assert (row.chosen, row.rejected) == ("A", "B")

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuiftune.data.convert.content import answer_text
-from tuiftune.data.convert.sides import answers, as_turns, of_one_prompt, side, sides, taken_apart
+from tuiftune.data.convert.sides import answered, answers, as_turns, of_one_prompt, side, sides, taken_apart
 from tuiftune.data.convert.spoken import asking, asks
 from tuiftune.data.convert.turns import Turns
 from tuiftune.data.detect import thumbs
@@ -326,9 +326,13 @@ class Converter:
                 own, both[role] = side(self.turns, value, role, found, bare=not messages)
                 systems_of.append(own)
                 if (turns := both[role]) and turns[0]["role"] != "assistant":
-                    whole.add(own or "")
+                    whole.add((own or "").strip())
                 system = system or own
             messages = taken_apart(messages, both)
+            for role, said in both.items():
+                both[role] = answered(said)
+                if len(both[role] or ()) < len(said or ()):
+                    self.lost["messages after the last answer of a comparison are dropped"] += 1
             if len(whole) > 1 or not of_one_prompt(both, systems_of):
                 found.append("type:turn")
                 self.lost["rows whose two answers follow different prompts are not trained on"] += 1

@@ -41,8 +41,9 @@ def taken_apart(messages: list[Turn], sides: dict[str, list[Turn] | None]) -> li
         else:
             at = max(index for index, turn in enumerate(chosen) if turn["role"] != "assistant") + 1
             common, sides["chosen"] = chosen[:at], chosen[at:] or None
-        own = len(messages) >= len(common) and all(map(_alike, common, messages))
-        return common if own or not messages else [*messages, *common]
+        begins = len(messages) >= len(common) and all(map(_alike, common, messages))
+        own = begins or all(any(_alike(one, other) for other in common) for one in messages)
+        return common if own else [*messages, *common]
     whole = rejected and rejected[0]["role"] != "assistant" and len(rejected) > len(messages)
     if whole and all(map(_alike, messages, rejected)):
         sides["rejected"] = rejected[len(messages) :]
@@ -59,11 +60,18 @@ def taken_apart(messages: list[Turn], sides: dict[str, list[Turn] | None]) -> li
 def of_one_prompt(sides: dict[str, list[Turn] | None], systems: list[str | None]) -> bool:
     """Whether two answers, once taken apart, follow the same conversation."""
     asked = any(side and side[0]["role"] == "user" for side in sides.values())
-    return not asked and len({system for system in systems if system}) < 2
+    return not asked and len({system.strip() for system in systems if system}) < 2
+
+
+def answered(turns: list[Turn] | None) -> list[Turn] | None:
+    """Up to the last answer: what is said after it is no part of it. As they are without one."""
+    at = max((at for at, turn in enumerate(turns or ()) if turn["role"] == "assistant"), default=None)
+    return turns if turns is None or at is None else turns[: at + 1]
 
 
 def _alike(one: Turn, other: Turn) -> bool:
-    return bool(one["role"] == other["role"] and one["content"] == other["content"])
+    """Whether two turns are the same but for white space around them."""
+    return bool(one["role"] == other["role"] and one["content"].strip() == other["content"].strip())
 
 
 def as_turns(value: Any, role: str) -> list[Any]:
