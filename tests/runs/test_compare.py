@@ -53,6 +53,18 @@ def test_two_recorded_runs_differ_in_the_one_setting(recorded: dict[str, RunDir]
     assert "could be chance" in sentences(found)[0]
 
 
+def test_an_option_that_a_technique_does_not_use_has_no_value_there(recorded: dict[str, RunDir]) -> None:
+    def full(plan: Any) -> None:
+        plan["resolved"]["method"] |= {"technique": "full", "rank": 64}
+
+    edited(recorded["h200-qlora"], "plan.json", full)
+    found = compare([recorded["h200-lora"], recorded["h200-qlora"]])
+    differ = {one.key: one.values for one in found.settings}
+    assert differ["method.technique"] == ("lora", "full")
+    assert differ["method.rank"][1] is None, "full fine-tuning has no rank"
+    assert differ["method.rank"][0]
+
+
 def test_what_is_not_comparable_is_said_and_nobody_leads(recorded: dict[str, RunDir]) -> None:
     found = compare([recorded["demo"], recorded["h200-lora"]])
     assert any("not comparable" in remark for remark in found.remarks)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tuiftune.advice.questions import NOT_SURE
 from tuiftune.cli.terminal import say
+from tuiftune.data.excerpt import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,7 +109,8 @@ class Questionary:
     def choose(self, question: str, choices: Sequence[Choice], default: str, *, why: str) -> str:
         import questionary
 
-        options = [questionary.Choice(choice.says, choice.key) for choice in choices]
+        width = shutil.get_terminal_size().columns - len(" » ") - 1
+        options = [questionary.Choice(excerpt(choice.says, width), choice.key) for choice in choices]
         keys = [choice.key for choice in choices]
         first = options[keys.index(default)] if default in keys else None
 

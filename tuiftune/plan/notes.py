@@ -214,7 +214,8 @@ def _truncated(facts: DataFacts, max_length: int) -> list[str]:
     lost = f"{facts.dropped:,} of them keep no trained token and are left out" if facts.dropped else ""
     return [
         f"{which} longer than data.max_length ({max_length:,} tokens; the longest has {facts.longest:,}), "
-        f"and truncated{lost and f'; {lost}'}: `tuiftune data inspect` says what of the answers is lost."
+        f"and truncated{lost and f'; {lost}'}: `tuiftune data inspect --max-length {max_length}` says what "
+        "of the answers is lost."
     ]
 
 

@@ -48,8 +48,9 @@ class Data(Walk):
         try:
             return self._whole(draft)
         except ColumnsError as error:
-            say(f"  {error}")
-            found = mapped(self._asks, draft, offered=isinstance(error, UndetectedError))
+            undetected = isinstance(error, UndetectedError)  # the remedy is asked for next
+            say(f"  {error.place}: {error.message}" if undetected else f"  {error}")
+            found = mapped(self._asks, draft, offered=undetected)
             return None if found is None else self._whole(found)
 
     def _whole(self, draft: Draft) -> Draft:

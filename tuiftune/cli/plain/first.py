@@ -49,7 +49,7 @@ class First(Walk):
         advise_view.show(verdict, known, shlex.join(self.draft.data), [], None, err())
         if all(known.get(key) == option for key, option in self.draft.answers.items()):
             if not self.draft.answers:
-                say("  Nothing was answered. The next steps are those of fine-tuning.")
+                say("  Nothing was answered, so the next step is fine-tuning.")
             return
         begun = {way.key: f"{way.title}. {way.says}" for way in ways(verdict.approach)}
         while (chosen := self._choose("Next step?", begun, next(iter(begun)), "way")) != TUNE:

@@ -7,6 +7,7 @@ from tuiftune.cli.terminal import err
 from tuiftune.cli.terminal import say_wrapped as say
 from tuiftune.errors import UserError
 from tuiftune.figures import count, duration, money, size
+from tuiftune.wizard.planning import advised
 from tuiftune.wizard.settings import changed, resolved, settings_of, typed, written
 
 MODELS = 12  # of the list
@@ -47,7 +48,7 @@ class Model(Walk):
             try:
                 rows = rows_of(self._findings, self.draft)[:MODELS]
                 draft = self.draft.with_(model=self.draft.model or rows[0].reference)
-                fits = dict(fits_of(self._findings, draft, rows))
+                fits = dict(fits_of(self._findings, advised(self._findings, draft).apply(draft), rows))
             except UserError as error:
                 if not self.draft.model:
                     raise

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import documents
+from tuiftune import documents, techniques
 from tuiftune.errors import UserError
 from tuiftune.evaluate.statistics import mcnemar, wilson
 from tuiftune.runs.state.ahead import spending
@@ -200,7 +200,13 @@ def _differences(settings: Sequence[dict[str, Any]]) -> Iterator[Difference]:
     for key in dict.fromkeys(itertools.chain.from_iterable(settings)):
         values = tuple(each.get(key) for each in settings)
         if any(value != values[0] for value in values):
-            yield Difference(key, values)
+            yield Difference(key, tuple(None if _unused(key, each) else each.get(key) for each in settings))
+
+
+def _unused(key: str, settings: dict[str, Any]) -> bool:
+    """Return True for an option that the technique of these settings does not use."""
+    technique = techniques.every().get(str(settings.get("method.technique")))
+    return technique is not None and key in {f"method.{option.key}" for option in technique.unused}
 
 
 def _answers(run: RunDir) -> dict[tuple[str, str], bool]:

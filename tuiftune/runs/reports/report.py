@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import documents, paths, sources
+from tuiftune import documents, paths, sources, techniques
 from tuiftune.errors import UserError, with_fix
 from tuiftune.figures import duration, percent, size
 from tuiftune.outputs import is_stream, writing
@@ -121,7 +121,8 @@ def document(run: RunDir) -> dict[str, Any]:
 def _opening(plan: Planned, state: RunState, vitals: Vitals) -> str:
     model, technique = state.model or plan.model or "?", state.technique or plan.technique or "?"
     steps = f"{state.step:,}" + (f" of {state.total_steps:,}" if state.total_steps else "")
-    words = [f"**{escape(str(model))}**, fine-tuned with **{escape(str(technique))}**"]
+    known = techniques.every().get(str(technique))
+    words = [f"**{escape(str(model))}**, trained with **{known.name if known else escape(str(technique))}**"]
     if state.trainable and state.parameters:
         share = state.trainable / state.parameters
         words.append(

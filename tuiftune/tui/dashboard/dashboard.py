@@ -96,6 +96,7 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
         self._stale = True
         self._seen_running = False
         self._why_ended = ""
+        self._resumable = False
 
     def compose(self) -> ComposeResult:
         yield RunHeader(self.run.name)
@@ -185,6 +186,7 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
 
     def _standing(self, vitals: Vitals) -> None:
         status, end = vitals.state, self.state.end
+        self._resumable = vitals.resumable and status != "running"
         self._why_ended = vitals.why or self._why_ended
         if end is not None and status != "running":
             status, self._why_ended = end.state, end.why
@@ -272,9 +274,26 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
         del parameters
         if action == "stop":
             return self.status in {"running", "starting"} and self.state.end is None
+        if action == "resume":
+            return self._resumable
         if action in ("result", "chat"):
             return self.state.end is not None and self.state.end.state == "done"
         return True
+
+    def action_resume(self) -> None:
+        self._resumable = False  # until it is known how the run is
+        self.in_thread("resume", self._resume)
+
+    def _resume(self) -> None:
+        """In a thread: start the training process again."""
+        from tuiftune.jobs.backend import train
+
+        try:
+            train(self.run)
+        except UserError as error:
+            self.notify(str(error), severity="error", markup=False)
+        else:
+            self.notify(f"{self.run.name}: resuming", markup=False)
 
     def action_stop(self) -> None:
         from tuiftune.jobs.backend import effect_of_stop

@@ -94,9 +94,9 @@ def _beside(left: list[Line], right: list[Line], width: int) -> list[Line]:
 
 LABEL = 13
 ONWARD = (
-    ("report", "write all of it as Markdown"),
-    ("ship", "is it better enough? exit 0 or 8"),
-    ("serve", "answer over an OpenAI-compatible API"),
+    ("tuiftune report {run}", "write all of it as Markdown"),
+    ("tuiftune ship {run} --min-gain 0.05", "5 points better? exit 0 or 8"),
+    ("tuiftune serve {run}", "an OpenAI-compatible API"),
 )
 
 
@@ -159,13 +159,13 @@ class Changes(Canvas):
 
     def _onward(self, width: int) -> list[Line]:
         """Return the commands that go on from here and have no key."""
-        name = shlex.quote(self._run_name)
+        commands = [command.format(run=shlex.quote(self._run_name)) for command, _ in ONWARD]
+        longest = max(map(len, commands))
         lines = []
-        for at, (command, says) in enumerate(ONWARD):
+        for at, (command, (_, says)) in enumerate(zip(commands, ONWARD, strict=True)):
             line = Line(("in a shell" if at == 0 else "").ljust(LABEL), "soft")
-            line.add(f"tuiftune {command} {name}".ljust(len(f"tuiftune {ONWARD[0][0]} {name}")))
-            room = width - line.width - 2
-            lines.append(line.add(f"  {says}", "faint") if len(says) <= room else line)
+            line.add(command.ljust(longest + 2))
+            lines.append(line.add(says, "faint") if len(says) <= width - line.width else line)
         return lines
 
     def _course(self) -> list[Line]:

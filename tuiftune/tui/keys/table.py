@@ -296,6 +296,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("review", "scroll(10)", "pagedown", "PgDn", "Page", "Page down the preset; PgUp: up"),
     Action("review", "scroll(-10)", "pageup", "", "", ""),
     Action(DASHBOARD, "stop", "s", "s", "Stop", "Stop after the current step and save a checkpoint", 10),
+    Action(DASHBOARD, "resume", "R", "R", "Resume", "Resume from the newest verified checkpoint", 12),
     Action(DASHBOARD, "detach", "d", "d", "Detach", "Close the dashboard; the run continues", 20),
     Action(DASHBOARD, "leave", "escape", "Esc", "Back", "Close the dashboard", 20),
     Action(DASHBOARD, "next_panel", "tab", "Tab", "Panel", "Next panel", 60),
