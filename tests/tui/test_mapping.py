@@ -76,7 +76,7 @@ async def test_a_file_nobody_knows_is_mapped_and_read(
         data = pilot.app.draft.preset().data
         assert data.format == "prompt-completion"
         assert data.columns == {"prompt": "frage", "completion": "antwort", "system": "ton"}
-        await until(pilot, lambda: "the format is set in the preset" in words(pilot.app))
+        await until(pilot, lambda: "the format is set, not detected" in words(pilot.app))
         await mapping(pilot)  # what was taken stands there, and goes back to the guess
         await until(pilot, lambda: "prompt-completion" in shown(pilot.app))
         await pilot.press("g")

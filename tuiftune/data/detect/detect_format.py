@@ -83,7 +83,7 @@ def recognize(
                 place=place,
                 remedy=f"name it in data.columns, e.g. {missing[0]}: {known[0]} (there are {listed(known)})",
             )
-        return Recognition(named, 1.0, ("the format is set in the preset or command",), filled)
+        return Recognition(named, 1.0, ("the format is set, not detected",), filled)
     for judge in (
         preference_rows,
         chat_rows,

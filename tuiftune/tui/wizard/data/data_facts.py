@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.data.labels import counted, told
+from tuiftune.data.labels import counted
 from tuiftune.figures import count, percent
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.wrap import wrapped
@@ -97,9 +97,12 @@ class DataFactsView(Canvas):
         if not counts or room < 1:
             return []
         fewest = counts[-1][1]
-        said = told(len(counts), len(self._label_counts)).removesuffix(" labels")
-        head = self._fact("labels", said, "strong")
-        head.add(f", {fewest:,} to {counts[0][1]:,} rows each", "warning" if fewest < RARE else "soft")
+        spelled = len(self._label_counts)
+        also = f" in {spelled:,} spellings" if spelled != len(counts) else ""
+        head = self._fact("labels", f"{len(counts):,}{also}", "strong")
+        each = f", {fewest:,} to {counts[0][1]:,} rows each"
+        each = each if head.width + len(each) <= width else each.removesuffix(" rows each")
+        head.add(each, "warning" if fewest < RARE else "soft")
         name = min(max(len(label) for label, _ in counts), width // 2)
         lines = [head]
         shown = counts[: min(len(counts), room - 1, MOST_LABELS)]
