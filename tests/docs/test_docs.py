@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 import typer.main
 
+from tuiftune.cli.help_ import EXIT_CODES
 from tuiftune.cli.main import build
+from tuiftune.tui.keys.actions import actions
+from tuiftune.tui.keys.scopes import APP, DASHBOARD
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -142,6 +145,18 @@ def test_the_site_is_built_and_its_links_lead_somewhere(tmp_path: Path) -> None:
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
     assert (tmp_path / "site" / "headless" / "index.html").exists()
+
+
+def test_the_keys_of_the_dashboard_are_those_of_the_app() -> None:
+    text = (ROOT / "docs" / "watching.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\S+)` ([A-Z][a-z]+)", re.search(r"^Keys: .*?\n\n", text, re.M | re.S)[0])  # type: ignore[index]
+    assert len(named) > 5
+    assert set(named) <= {(action.shown, action.label) for action in actions(DASHBOARD, APP)}
+
+
+def test_the_table_of_exit_codes_has_each_once() -> None:
+    table = re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "headless.md").read_text(encoding="utf-8"), re.M)
+    assert list(map(int, table)) == sorted(EXIT_CODES)
 
 
 def test_there_are_at_most_ten_pages() -> None:
