@@ -224,3 +224,21 @@ def test_a_question_is_asked_once(given: dict[str, Any], asked: int, tmp_path: P
     assert len(row.messages or ()) == asked
     assert (row.messages or ())[-1].content.strip() == "How far?"
     assert (row.chosen, row.rejected) == ("A", "B")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"prompt": talk("How far?"), "completion": talk("How far? ", "A")},
+        {"prompt": "How far?", "completion": talk("How far?", "A")},
+        {"prompt": talk("How far?"), "completion": talk("How far?", "A"), "label": True},
+        {"prompt": "How far?", "response": "A", "history": talk("Hi", "Yes?", "How far?")},
+        {"instruction": "How far?", "output": "A", "history": talk("Hi", "Yes?", "How far?")},
+        {"prompt": "How far?", "chosen": "A", "rejected": "B", "history": talk("Hi", "Yes?", "How far?")},
+    ],
+)
+def test_a_question_is_asked_once_before_a_single_answer_too(given: dict[str, Any], tmp_path: Path) -> None:
+    (row,) = load(str(written(tmp_path / "a.jsonl", [given] * 9))).head(1)
+    said = [message.content for message in row.prompt]
+    assert said in (["How far?"], ["Hi", "Yes?", "How far?"])
+    assert row.reference == "A"

@@ -7,7 +7,16 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuiftune.data.convert.content import answer_text
-from tuiftune.data.convert.sides import answered, answers, as_turns, of_one_prompt, side, sides, taken_apart
+from tuiftune.data.convert.sides import (
+    answered,
+    answers,
+    as_turns,
+    of_one_prompt,
+    side,
+    sides,
+    taken_apart,
+    without_repeat,
+)
 from tuiftune.data.convert.spoken import asking, asks
 from tuiftune.data.convert.turns import Turns
 from tuiftune.data.detect import thumbs
@@ -191,7 +200,7 @@ class Converter:
         made["messages"] = [None] * len(rows)
         made.setdefault("system", [None] * len(rows))
         for index, row in enumerate(rows):
-            system, before = self._history(row, index, faults)
+            system, before = self._history(row, index, faults, asked[index])
             made["system"][index] = self.turns.both_systems(made["system"][index], system)
             if before:
                 last = [("user", asked[index] or ""), ("assistant", answers[index] or "")]
@@ -201,11 +210,17 @@ class Converter:
                     asked[index], answers[index] = sides(turns)
         return made
 
-    def _history(self, row: Row, index: int, faults: dict[int, str]) -> tuple[str | None, list[Turn]]:
+    def _history(
+        self, row: Row, index: int, faults: dict[int, str], asked: str | None = None
+    ) -> tuple[str | None, list[Turn]]:
+        """What was said before, without the question that is asked in a column of its own."""
         found: list[str] = []
         system, before = self.turns.history(row.get(self.recognition.columns["history"]), found)
         for fault in found:
             _add(faults, index, fault)
+        last = before[-1] if before else None
+        if asked and last and last["role"] == "user" and last["content"].strip() == asked.strip():
+            before = before[:-1]
         return system, before
 
     def _systems(self, rows: list[Row], faults: dict[int, str]) -> list[str | None]:
@@ -253,6 +268,7 @@ class Converter:
             if "history" in columns and columns["history"] != columns["prompt"]:
                 system, earlier = self._history(row, index, faults)
                 before = [*([{"role": "system", "content": system}] if system else []), *earlier, *before]
+            after = without_repeat(before, after)
             read = [{**turn, "weight": 0} if answers(turn) else turn for turn in before]
             joined.append({**row, columns["prompt"]: read + after})
         whole = {**columns, "messages": columns["prompt"]}
@@ -314,7 +330,7 @@ class Converter:
             if not is_missing(value):
                 system, messages, found = self.turns.read(value, prompt_only=True)
             if "history" in columns:
-                own, before = self._history(row, index, faults)
+                own, before = self._history(row, index, faults, asked[index] if asked else None)
                 system, messages = self.turns.both_systems(own, system), before + messages
             prompt = asked[index] if asked else None
             if prompt is not None and (not messages or "history" in columns):

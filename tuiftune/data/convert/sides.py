@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.convert.content import answer_text
 from tuiftune.data.convert.spoken import transcript
-from tuiftune.data.convert.turns import role_of
+from tuiftune.data.convert.turns import content_key, role_of
 from tuiftune.data.detect.columns import turn_style
 from tuiftune.data.detect.names import ROLE_NAMES
 from tuiftune.data.read.cells import structured
@@ -82,6 +82,21 @@ def as_turns(value: Any, role: str) -> list[Any]:
             return [{"role": role, "content": value}]
         value = held
     return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def without_repeat(before: list[Any], after: list[Any]) -> list[Any]:
+    """The turns of a completion, without those of its prompt where it begins with them and goes on."""
+    said = [_said(turn) for turn in before]
+    repeats = bool(said) and len(after) > len(said) and [_said(turn) for turn in after[: len(said)]] == said
+    return after[len(said) :] if repeats and None not in said else after
+
+
+def _said(turn: Any) -> tuple[Any, str] | None:
+    """Who says what, of a turn whose content is a text."""
+    if not isinstance(turn, dict) or not isinstance(text := turn.get(content_key(turn) or ""), str):
+        return None
+    spoken = str(role_of(turn)).lower().strip()
+    return ROLE_NAMES.get(spoken, spoken), text.strip()
 
 
 def answers(turn: Any) -> bool:
