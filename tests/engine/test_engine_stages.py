@@ -329,6 +329,9 @@ def test_prompts_alone_are_trained_on(
     run = run_of(key, data__train=str(rows), training__max_steps=2, **changes)
     assert engine.train(run) == 0, (run / "engine.log").read_text()[-2000:]
     assert tiny.events(run, "start")[0]["rows_train"] == 32
+    (sample, *_) = (json.loads(line) for line in (run / "result" / "samples.jsonl").read_text().splitlines())
+    assert sample["prompt"].startswith("Say ")
+    assert (sample["reference"], "matched_after" in sample) == ("", False)
 
 
 @pytest.mark.long

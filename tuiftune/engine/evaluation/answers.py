@@ -54,13 +54,17 @@ GREEDY: dict[str, Any] = {
 }
 
 
-def questions(examples: Sequence[Example], tokenizer: RowTokenizer, rows: int) -> list[Question]:
-    """The first `rows` evaluation rows that ask something whose prompt fits the length limit."""
+def questions(
+    examples: Sequence[Example], tokenizer: RowTokenizer, rows: int, *, referenced: bool = True
+) -> list[Question]:
+    """The first `rows` evaluation rows that ask something whose prompt fits the length limit; with
+    `referenced`, those with a reference answer.
+    """
     chosen: list[Question] = []
     for example in examples:
         if len(chosen) >= rows:
             break
-        if not example.messages or not example.prompt or not example.reference.strip():
+        if not example.prompt or (referenced and not example.reference.strip()):
             continue
         tokens = tokenizer.prompt(example.prompt)
         if len(tokens) < tokenizer.max_length:

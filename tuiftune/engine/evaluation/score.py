@@ -86,7 +86,7 @@ class Scorer:
             written = contender.answer(self.questions)
             sources = self._by_source(contender)
         pairs = [(one.answer, asked) for one, asked in zip(written, self.questions, strict=True)]
-        compared = pairs if self.compares else []
+        compared = [one for one in pairs if one[1].reference.strip()] if self.compares else []
         matched = sum(matches(answer, asked.reference) for answer, asked in compared) if compared else None
         numbers = [answers.final_numbers_match(answer, question.reference) for answer, question in compared]
         known = [number for number in numbers if number is not None]
@@ -152,7 +152,7 @@ class Scorer:
                     "matched_before": matches(first, question.reference),
                     "matched_after": matches(second, question.reference),
                 }
-                if self.compares
+                if self.compares and question.reference.strip()
                 else {}
             )
             for question, first, second in zip(self.questions, before.answers, after.answers, strict=True)

@@ -30,7 +30,7 @@ class Rollouts:
         return prompts.prompts(tokenizer, examples)
 
     def questions(self, examples: Sequence[Example], tokenizer: RowTokenizer, rows: int) -> list[Question]:
-        return answers.questions(examples, tokenizer, rows)
+        return answers.questions(examples, tokenizer, rows, referenced=False)
 
     def room(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> tuple[int, int]:
         return answers.room(examples, tokenizer)
