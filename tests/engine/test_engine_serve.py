@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import json
 import os
 import signal
@@ -9,15 +11,17 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 import tiny
+import torch
 from conftest import Job
 
 from tuiftune.chat.serving import VLLM, Served, Serving, serving, vllm
-from tuiftune.engine.serving import listening
+from tuiftune.engine.serving import leaving, listening
 from tuiftune.engine.serving.place import Place
 from tuiftune.engine.serving.stop_text import Stop
 from tuiftune.errors import UserError
@@ -167,6 +171,13 @@ BAD: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("chat/completions", {"seed": 1.5}, "seed must be"),
     ("chat/completions", {"logit_bias": {"5": 9}}, "logit_bias is not supported"),
     ("completions", {"prompt": "x", "max_tokens": -1}, "max_tokens must be"),
+    ("completions", {"max_tokens": 3}, "the prompt is empty"),
+    ("chat/completions", {"chat_template_kwargs": "x"}, "chat_template_kwargs must be an object"),
+    (
+        "chat/completions",
+        {"chat_template_kwargs": {"chat_template": "{{ raise_exception('roles must alternate') }}"}},
+        "chat template refuses these messages: roles must alternate",
+    ),
     ("responses", {"input": "x", "max_output_tokens": 0}, "max_output_tokens must be"),
 )
 
@@ -189,6 +200,61 @@ def test_a_request_that_cannot_be_honored_is_refused_in_a_line(server: tuple[Ser
         assert asked(http, "two", "Hello", max_tokens=4, **plain)["choices"] == first
         tool = {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none"}
         assert asked(http, "two", "Hello", max_tokens=4, **tool)["choices"] == first
+
+
+def test_a_seed_is_its_requests_own(server: tuple[Serving, Any]) -> None:
+    """Requests that wait for one another sampled from the random numbers of whoever came last."""
+    given = {"max_tokens": 20, "temperature": 5.0}
+
+    def answer(seed: int | None) -> str:
+        with client(server[0]) as http:
+            made = asked(http, "two", "Hello", seed=seed, **given)
+        return str(made["choices"][0]["message"]["content"])
+
+    alone = [answer(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as together:
+        assert list(together.map(answer, range(4))) == alone
+    after = [(answer(1), answer(None)) for _ in range(2)]
+    assert after[0][0] == after[1][0]
+    assert after[0][1] != after[1][1], "a seed is not handed on to the next request"
+
+
+def test_other_things_that_clients_ask_for(server: tuple[Serving, Any]) -> None:
+    with client(server[0]) as http:
+        assert http.get("models/two").json()["id"] == "two"
+        gone = http.get("models/three")
+        assert (gone.status_code, gone.json()["error"]["message"][:14]) == (404, "no model named")
+        said = http.post("responses", json={"model": "two", "input": "Hello", "max_output_tokens": 3})
+        assert said.json()["output"][0]["content"][0]["type"] == "output_text", "no stream was asked for"
+        given = {"model": "two", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+        with http.stream("POST", "chat/completions", json={**given, "stream": True}) as answer:
+            lines = [line for line in answer.iter_lines() if line]
+        assert lines[-1] == "data: [DONE]"
+
+
+def test_what_nobody_waits_for_is_not_written_on() -> None:
+    """A client that leaves tells of it; the generation's criterion then says to end."""
+    seen: list[tuple[bool, bool]] = []
+
+    async def application(_: Any, receive: Any, __: Any) -> None:
+        there = leaving.client.get()
+        assert there is not None
+        assert (await receive())["body"] == b"asked"
+        before = bool(there(torch.zeros((1, 3)), None)[0])
+        assert (await receive())["type"] == "http.disconnect"
+        seen.append((before, bool(copy.deepcopy(there)(torch.zeros((1, 3)), None)[0])))
+
+    messages: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b"asked"},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return messages.pop(0)
+
+    asyncio.run(leaving.Watched(application)({"type": "http"}, receive, None))
+    assert seen == [(False, True)]
 
 
 def test_an_answer_ends_before_its_stop_text(server: tuple[Serving, Any], runs: list[RunDir]) -> None:

@@ -54,11 +54,12 @@ def serve(name: str, file: Path, place: Place, ready: Callable[[], None]) -> Non
 def _logged(name: str, file: Path, place: Place, log: Path, ready: Callable[[], None]) -> None:
     """The same behind a relay that keeps what was answered: llama.cpp's own server keeps nothing."""
     from tuiftune.engine.serving import listening
+    from tuiftune.engine.serving.leaving import Watched
     from tuiftune.engine.serving.relay import Relay
     from tuiftune.engine.serving.request_log import Logged
 
     server = _started(name, file, "127.0.0.1", 0, place.key)
-    listening.run(Logged(Relay(server.listening_address), log), place, ready)
+    listening.run(Watched(Logged(Relay(server.listening_address), log)), place, ready)
     del server
 
 

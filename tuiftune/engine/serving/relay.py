@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tuiftune.engine.serving import leaving
+
 SILENCE = 600.0  # seconds without a byte
 # Headers of one connection alone (RFC 9110, section 7.6.1), and those that the relay writes itself.
 OWN = frozenset(
@@ -39,7 +41,10 @@ class Relay:
         try:
             back = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in OWN]
             await send({"type": "http.response.start", "status": answer.status_code, "headers": back})
+            there = leaving.client.get()
             async for piece in answer.aiter_raw():
+                if there is not None and there.gone:
+                    break  # closing the answer ends what is written for nobody
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:

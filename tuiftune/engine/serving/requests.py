@@ -96,6 +96,8 @@ def check_chat(body: dict[str, Any], *, tools: bool) -> None:
     """Check a conversation. `tools`: the model's template writes them. Raises Refused."""
     if body.get("tools") and not tools:
         raise Refused("the model's chat template writes no tools, so it would not see them", "tools")
+    if not isinstance(body.get("chat_template_kwargs"), dict | None):
+        raise Refused("chat_template_kwargs must be an object", "chat_template_kwargs")
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise Refused("messages must be a list with at least one message", "messages")

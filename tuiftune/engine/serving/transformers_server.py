@@ -10,23 +10,27 @@ import copy
 import hmac
 import inspect
 import threading
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.engine.serving import listening, requests
+from tuiftune.engine.serving import leaving, listening, requests
 from tuiftune.engine.serving.requests import Refused, TooLong
 from tuiftune.engine.serving.stop_text import Stop
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
     from tuiftune.engine.evaluation.loaded import Loaded
     from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.serving.place import Place
 
 OPEN = ("/health",)  # paths that need no key
+SEED = "seed_of_the_request"  # under which a generation's settings carry it
+CLIENT = "client_of_the_request"
+DONE = "data: [DONE]\n\n"  # ends a stream: some clients wait for it
 LONGEST_TOLD = 200  # characters of a failure
 
 
@@ -67,7 +71,10 @@ class Named:
         tokenizer = given.pop("tokenizer", None)
         if wanted.stop_strings:
             given["tokenizer"] = tokenizer
-        with self._lock, self._context():
+        there = getattr(wanted, CLIENT, None)
+        if there is not None:
+            given["stopping_criteria"] = [there]
+        with self._lock, self._context(), _seeded(getattr(wanted, SEED, None)):
             if self._adapter:
                 self._model.set_adapter(self._adapter)
             written = self._model.generate(generation_config=wanted, **given)
@@ -75,6 +82,8 @@ class Named:
 
     def _limit(self, prompt: int, config: Any) -> None:
         """Lower the request's own limit of new tokens, by which it is told that an answer reached it."""
+        if prompt < 1:
+            raise Refused("the prompt is empty: no token comes before the answer")
         if self.context is None:
             return
         room = self.context - prompt
@@ -82,6 +91,19 @@ class Named:
             raise TooLong(f"the prompt has {prompt:,} tokens, and the context is {self.context:,}")
         if config.max_new_tokens is None or config.max_new_tokens > room:
             config.max_new_tokens = room
+
+
+@contextmanager
+def _seeded(seed: int | None) -> Iterator[None]:
+    """A state of the random numbers of its own: no other request changes it, and it changes no other's."""
+    import torch
+
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
 
 
 class WithoutStops:
@@ -161,7 +183,9 @@ def serve(models: dict[str, Named], place: Place, ready: Callable[[], None]) -> 
 
 def app(models: dict[str, Named], place: Place) -> Any:
     """The server's application: transformers' handlers over our models."""
+    from fastapi import HTTPException
     from fastapi.responses import JSONResponse
+    from jinja2 import TemplateError
     from transformers.cli.serving.chat_completion import ChatCompletionHandler
     from transformers.cli.serving.completion import CompletionHandler
     from transformers.cli.serving.response import ResponseHandler
@@ -194,16 +218,36 @@ def app(models: dict[str, Named], place: Place) -> Any:
         said = {"message": f"the server failed ({words})", "type": "server_error"}
         return JSONResponse({"error": said}, 500)
 
+    async def declined(_: Any, fault: Any) -> Any:
+        said = {"message": str(fault.detail), "type": "invalid_request_error"}
+        return JSONResponse({"error": said}, fault.status_code)
+
     made.exception_handler(Refused)(refuse)
+    made.exception_handler(HTTPException)(declined)
     made.exception_handler(Exception)(failed)
 
     async def guard(request: Any, call: Any) -> Any:
         if request.url.path not in OPEN and (why := refusal(request.headers, place)):
             code = 401 if place.key else 403
             return JSONResponse({"error": {"message": why, "type": "invalid_request_error"}}, code)
-        return await call(request)
+        try:
+            return await call(request)
+        except TemplateError as fault:
+            said = Refused(f"the model's chat template refuses these messages: {fault}", "messages")
+            return await refuse(request, said)
+        except Exception as fault:  # answered here, or the client's connection is closed
+            return await failed(request, fault)
 
     made.middleware("http")(guard)
+    made.add_middleware(leaving.Watched)
+
+    @made.get("/v1/models/{name:path}")
+    def one_model(name: str) -> Any:
+        found = [one for one in manager.list_models() if one["id"] == name]
+        if not found:
+            raise HTTPException(404, no_model(name, models))
+        return JSONResponse(found[0])
+
     if place.log is not None:
         from tuiftune.engine.serving.request_log import Logged
 
@@ -217,10 +261,20 @@ def _checking(handler: Any, models: dict[str, Named], *, chat: bool = False) -> 
     class Checking(handler):
         def _validate_request(self, body: dict[str, Any]) -> None:
             requests.check(body, models)
+            body.setdefault("stream", False)  # which it takes for true where responses are asked for
+            self._seed.set(body.pop("seed", None))  # transformers seeds whatever is being answered just then
             model = models.get(body["model"])
             if chat and model is not None:  # else it is told that there is no such model
                 requests.check_chat(body, tools=model.writes_tools)
             super()._validate_request(body)
+
+        _seed: ContextVar[int | None] = ContextVar("seed", default=None)  # of the request
+
+        def _build_generation_config(self, *given: Any, **more: Any) -> Any:
+            config = super()._build_generation_config(*given, **more)
+            setattr(config, SEED, self._seed.get())
+            setattr(config, CLIENT, leaving.client.get())
+            return config
 
     class Stopping(Checking):
         """OpenAI's answers leave the stop text out, transformers' end with it, or within the token after."""
@@ -241,6 +295,7 @@ def _checking(handler: Any, models: dict[str, Named], *, chat: bool = False) -> 
         def _build_chunk_sse(
             self, request_id: str = "", content: str | None = None, *given: Any, **more: Any
         ) -> str:
+            after = DONE if more.get("finish_reason") else ""
             stop, before = self._stop.get(), ""
             if stop is not None and content is not None:
                 content = stop.feed(content)
@@ -248,9 +303,14 @@ def _checking(handler: Any, models: dict[str, Named], *, chat: bool = False) -> 
                     return ""
             elif stop is not None and more.get("finish_reason") and (rest := stop.rest()):
                 before = super()._build_chunk_sse(request_id, rest, model=more.get("model"))
-            return before + str(super()._build_chunk_sse(request_id, content, *given, **more))
+            return before + str(super()._build_chunk_sse(request_id, content, *given, **more)) + after
 
     return Stopping if chat else Checking
+
+
+def no_model(name: str, models: Iterable[str]) -> str:
+    """Say that there is no model of a name, and which there are."""
+    return f"no model named {name}; there are: {', '.join(models)}"
 
 
 def refusal(headers: Any, place: Place) -> str:
@@ -279,8 +339,7 @@ def _manager(models: dict[str, Named]) -> Any:
 
         def load_model_and_processor(self, name: str, *_: Any, **__: Any) -> tuple[Any, Any]:
             if name not in models:
-                known = ", ".join(models)
-                raise HTTPException(status_code=404, detail=f"no model named {name}; there are: {known}")
+                raise HTTPException(404, no_model(name, models))
             return models[name], models[name].tokenizer.tokenizer
 
         async def load_model_streaming(self, name: str, **_: Any) -> AsyncIterator[str]:
