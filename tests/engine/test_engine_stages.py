@@ -325,7 +325,9 @@ def test_prompts_alone_are_trained_on(
     engine: Engine, run_of: Callable[..., Path], tmp_path: Path, key: str
 ) -> None:
     rows = tiny.write_rows(tmp_path / "prompts.jsonl", [{"prompt": f"Say {n}."} for n in range(40)])
-    changes = {} if key == "distill" else {"method__rewards": [{"reward": "length", "tokens": 3}]}
+    changes: dict[str, Any] = {"method__rewards": [{"reward": "length", "tokens": 3}]}
+    if key == "distill":
+        changes = {"evaluation__score": "exact_match"}
     run = run_of(key, data__train=str(rows), training__max_steps=2, **changes)
     assert engine.train(run) == 0, (run / "engine.log").read_text()[-2000:]
     assert tiny.events(run, "start")[0]["rows_train"] == 32
