@@ -107,6 +107,26 @@ def test_at_most_5_minutes_or_2_percent(
     assert not made._too_much_unsaved(state) or seconds > most  # type: ignore[arg-type]
 
 
+def test_large_checkpoints_take_at_most_their_share_of_the_time() -> None:
+    """All weights of an 8B model: 96 GB a checkpoint, which five minutes apart would take a quarter of it."""
+    import torch
+
+    from tuiftune.engine.training.saving import checkpoint_bytes
+    from tuiftune.models.resolve import resolve
+    from tuiftune.plan.settings import Settings
+
+    arch = resolve("meta-llama/Llama-3.1-8B").architecture
+    whole = Settings("full", micro_batch=1, length=2048, weight_bytes=4, autocast=True)
+    saving = cost.save_seconds(arch, whole)
+    every, why = cost.save_every(10_000, 2.0, saving)
+    assert 0.04 < saving / (every * 2.0) < 0.051
+    assert "5%" in why
+    assert cost.save_every(10_000, 2.0, cost.save_seconds(arch, Settings("lora", 1, 2048)))[0] == 150
+    layer = torch.nn.Linear(1000, 1000, bias=False)
+    assert checkpoint_bytes(layer) == 12_000_000
+    assert checkpoint_bytes(layer.requires_grad_(False)) == 0
+
+
 @pytest.mark.parametrize(
     ("steps", "seconds"), [(None, 2.0), (40_000, 2.0), (3000, 1.0), (50, 0.1), (7, 900.0)]
 )

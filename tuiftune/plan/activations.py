@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.models import count
-from tuiftune.plan import coefficients, static
+from tuiftune.plan import coefficients, shard, static
 from tuiftune.plan.coefficients import COMPONENTS
 from tuiftune.techniques.base import NF4
 
@@ -36,6 +36,7 @@ SCORING = 1.12
 LOGITS = 12
 HEAD, GRADIENTS = COMPONENTS.index("head and loss"), COMPONENTS.index("gradients")
 SCORED = ("T*n", "T*S*n")  # a moment at which a layer's attention is in memory holds one of these
+AT_HEAD = ("tile",)  # and one of the head, these
 
 
 class Monomials(dict[str, float]):
@@ -85,29 +86,39 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
 
     `gradients` are those of all trainable weights: they stay from one micro step to the next in
     accumulation, in the buckets that several processes exchange, and together with the optimizer's states
-    when it runs.
+    when it runs. Of a model that GPUs share they are those of one of them, and `gathered` is what it holds of
+    the other ones' weights.
     """
     family, exact = coefficients.traced(_family(arch, settings))
     values = monomials(arch, settings)
-    best, masks = [0.0] * len(COMPONENTS), (0, 0)
+    best, masks, gathered = [0.0] * len(COMPONENTS), (0, 0), 0.0
     masked = _masked_layers(arch, settings)
     for form, found in _moments(family, arch, settings, values):
-        if settings.autocast and (arch.counted or form.holds(("tile",))):
+        others = 0.0
+        if settings.autocast and (arch.counted or form.holds(AT_HEAD)):
             found[HEAD] += _head_casts(arch, settings, values)
-        if settings.accumulation > 1 or settings.copies > 1:
+        if settings.shards > 1:
+            at_head = form.holds(AT_HEAD)
+            found[GRADIENTS] = shard.gradients(arch, settings, gradients, found[GRADIENTS], at_head=at_head)
+            others = shard.gathered(arch, settings, at_head=at_head)
+        elif settings.accumulation > 1 or settings.copies > 1:
             found[GRADIENTS] = gradients + _new_gradients(form, arch, settings, values)
         elif settings.traits.bounded:  # the forms' gradients are those of another technique
             found[GRADIENTS] = max(found[GRADIENTS], gradients)
         # With adapters not measured where the head is the peak: bounded, as for what was counted only.
         everywhere = settings.adapted or arch.counted or form.holds(SCORED)
         beside = _masks(arch, settings, masked if everywhere else 0) if masked else (0, 0)
-        if sum(found) + sum(beside) > sum(best) + sum(masks):
-            best, masks = found, beside
-    at_update = [0.0] * len(COMPONENTS)
+        if sum(found) + sum(beside) + others > sum(best) + sum(masks) + gathered:
+            best, masks, gathered = found, beside, others
+    at_update, others = [0.0] * len(COMPONENTS), 0.0
     at_update[GRADIENTS] = gradients
-    if sum(at_update) > sum(best):
-        best = at_update
+    if settings.shards > 1:
+        at_update[GRADIENTS], others = shard.at_end(arch, settings, gradients)
+    if sum(at_update) + others > sum(best) + gathered:
+        best, gathered = at_update, others
     parts = {name: int(size) for name, size in zip(COMPONENTS, best, strict=True)}
+    if settings.shards > 1:
+        parts["gathered"] = int(gathered)
     if settings.device == "cuda":
         parts["kernel scratch"] += WORKSPACE
     if arch.counted and arch.counted.kept:

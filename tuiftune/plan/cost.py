@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiftune import stages
+from tuiftune.plan import static
 
 if TYPE_CHECKING:
+    from tuiftune.models.architecture import Architecture
     from tuiftune.plan.padding import Lengths
+    from tuiftune.plan.settings import Settings
     from tuiftune.preset.schema import Preset
 
 LOST_SECONDS = 300.0
@@ -18,6 +21,9 @@ LOST_SHARE = 0.02
 # the run and not a few steps of its warm-up. Judgment.
 EVALUATIONS = 20
 SHORTEST_INTERVAL = 10.0  # seconds; more frequent checkpoints cost more than they can save
+SAVING_SHARE = 0.05  # of the time may go into checkpoints of large models. Judgment.
+WRITTEN = 1.0e9  # bytes a second of a checkpoint: an 8B model took 17 s on an H200's disk
+STATES = 8  # bytes that an optimizer keeps of a trained weight
 DIVERGED_SHARE = (
     0.05  # of the steps: so long in a row may a run look as if it diverged before it is stopped …
 )
@@ -60,14 +66,25 @@ def amount(preset: Preset, lengths: Lengths, micro_batch: int, copies: int, pack
     return Amount(steps, int(seen * length), rows)
 
 
-def save_every(steps: int | None, step_seconds: float) -> tuple[int, str]:
-    """Return steps between checkpoints, and why: 5 minutes or 2% of the run, at least 10 s."""
+def save_seconds(arch: Architecture, settings: Settings) -> float:
+    """Return the seconds of one checkpoint: the trained weights and an optimizer's states of each."""
+    each = settings.adapter_bytes if settings.adapted else settings.weight_bytes
+    return static.trainable(arch, settings) * (each + STATES) / WRITTEN
+
+
+def save_every(steps: int | None, step_seconds: float, saving: float = 0.0) -> tuple[int, str]:
+    """Return steps between checkpoints, and why: 5 minutes or 2% of the run, at least 10 s, and so that
+    `saving`, the seconds of one, is at most 5% of the time.
+    """
     limit = LOST_SECONDS
     why = "at most 5 minutes of work can be lost"
     if steps is not None and steps * step_seconds * LOST_SHARE < limit:
         limit, why = steps * step_seconds * LOST_SHARE, "at most 2% of the work can be lost"
     if limit < SHORTEST_INTERVAL:
         limit, why = SHORTEST_INTERVAL, "at most about 10 s of work can be lost"
+    if limit < saving / SAVING_SHARE:
+        limit = saving / SAVING_SHARE
+        why = f"a checkpoint takes about {saving:.0f} s, and all of them at most 5% of the time"
     every = max(1, int(limit / max(step_seconds, 1e-9)))
     return (min(every, steps) if steps else every), why
 

@@ -43,19 +43,20 @@ def estimate(arch: Architecture, settings: Settings) -> Memory:
     passed = arch
     if reached := settings.option(settings.traits.depth):  # the layers before keep nothing
         passed = replace(arch, num_layers=min(reached, arch.num_layers))
+    if settings.shards > 1:
+        parts, alone = shard.held(parts, settings), shard.in_products(alone)
     moving, exact = activations.components(passed, alone, gradients=parts["gradients"])
     exact = exact and not settings.traits.bounded
     if settings.traits.copies:  # cast for each product
         moving["activations peak"] += settings.compute_bytes * static.trainable(arch, settings)
     components = {**parts, **moving}
-    if settings.shards > 1:
-        components = shard.parts({**components, "gradients": parts["gradients"]}, arch, settings)
+    components["weights"] += components.pop("gathered", 0)  # of a model that GPUs share
     if settings.divided > 1:
         components = divided.parts({**components, "gradients": parts["gradients"]}, arch, settings)
     if settings.rollouts:  # answers are sampled before the step, while nothing of it lies in memory
         components["generation"] = max(0, generation(arch, settings) - sum(moving.values()))
     allocated = sum(components.values())
-    low, high = _allocator_share(settings)
+    low, high = _allocator_share(settings, allocated)
     context = HOST_CONTEXT if settings.device == "cpu" else CONTEXT
     if settings.copies > 1 and settings.device == "cuda":
         context += EXCHANGE
@@ -87,7 +88,7 @@ def generation(arch: Architecture, settings: Settings) -> int:
     return int(answers * (kept + LAST_LOGITS * arch.vocab_size))
 
 
-def _allocator_share(settings: Settings) -> tuple[float, float]:
+def _allocator_share(settings: Settings, allocated: int) -> tuple[float, float]:
     """What the caching allocator holds beyond the live tensors, as shares of these: expected, and at most.
 
     Source: benchmarks/memory, 116 runs on H200s in the allocator's ordinary pieces; the second figure with
@@ -96,7 +97,7 @@ def _allocator_share(settings: Settings) -> tuple[float, float]:
     """
     kept = settings.checkpointing is False
     if settings.shards > 1 and settings.device == "cuda":
-        return shard.ALLOCATOR
+        return shard.allocator_shares(allocated)
     if settings.compile:
         return (0.015, 0.04)
     share = settings.traits.allocator

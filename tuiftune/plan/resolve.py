@@ -100,7 +100,8 @@ def make_plan(
         why_technique = f"{names[0].name} needs at least {size(need)}, {there}; {weights} fit"
         technique_source = FORMULA
     amount = cost.amount(preset, lengths, best.settings.micro_batch, copies, best.settings.packing)
-    every, why_every = cost.save_every(amount.steps, best.step_seconds)
+    saving = cost.save_seconds(model.architecture, best.settings)
+    every, why_every = cost.save_every(amount.steps, best.step_seconds, saving)
     usual = hyperparameters.usual_rate(preset, chosen.technique, model, amount.steps)
     method = Reason("method.technique", chosen.technique.key, why_technique, technique_source)
     reasons = _reasons(

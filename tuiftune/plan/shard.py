@@ -2,12 +2,13 @@
 
 By PyTorch's documentation of fully_shard: every decoder layer is a unit, gathered for its own computation
 while the next one is fetched; what stands outside the layers (embedding, norm, head) stays gathered from
-forward to backward. Gradients are scattered after each micro step. Three runs on two H200s are within 5 % of
+forward to backward. Gradients are scattered after each micro step. Six runs on two H200s are within 4 % of
 it (benchmarks/gpu): too few to be sure, so the bound is widened.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuiftune.models import count
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 GATHERED = 3  # layers at once: the one that computes, the next, and the buffer that it arrives in
 SHARED = ("weights", "adapters", "gradients", "optimizer")
 DOUBT = 1.05  # on the bound
-# What the caching allocator holds beyond the live tensors, as shares of these: expected, and at most. Buffers
-# pass between FSDP2's streams and are free when the other one is done: 14, 19 and 22 % on two H200s.
+# What the caching allocator holds beyond the live tensors: buffers pass between FSDP2's streams and are free
+# when the other one is done. Shares of the live ones, expected and at most (14, 18, 19, 22 % of 3 to 28 GiB
+# on two H200s), and bytes that it stayed below (5.0, 4.6 and 4.7 GiB at 28, 84 and 81).
 ALLOCATOR = (0.18, 0.25)
+LOST = (4.8 * 2**30, 8 * 2**30)
 # Seconds a layer and micro step that the host needs to gather its weights and scatter its gradients: three
 # runs of short rows on two H200s took 5 to 15 ms more than for a layer that nobody shares.
 LAUNCH = 0.010
@@ -33,26 +36,60 @@ HOST_BANDWIDTH = 5.0e10  # of the RAM that the optimizer runs in, for all proces
 STATES = 8.0  # times the trained weights' bytes that an update reads and writes
 
 
-def parts(whole: dict[str, int], arch: Architecture, settings: Settings) -> dict[str, int]:
-    """Bytes of one GPU by component, from those of a GPU that holds all of it."""
-    found, shards = dict(whole), settings.shards
-    for name in SHARED:
-        found[name] = 0 if settings.offload else -(-found.get(name, 0) // shards)
-    layer, outside = _weights(arch, settings)
-    trained_layer, trained_outside = _trained(arch, settings)
-    found["weights"] += int(GATHERED * layer + outside)
-    found["gradients"] += int(_in_flight(trained_layer, trained_outside, settings))
-    return found
+def held(whole: dict[str, int], settings: Settings) -> dict[str, int]:
+    """Bytes of one GPU by component between steps, from those of a GPU that holds all of it."""
+    return whole | {
+        name: 0 if settings.offload else -(-whole.get(name, 0) // settings.shards) for name in SHARED
+    }
 
 
-def _in_flight(layer: float, outside: float, settings: Settings) -> float:
-    """Bytes of whole gradients, beyond the shards of all, while a layer's or those outside are scattered.
+def in_products(settings: Settings) -> Settings:
+    """What passes through the model: gathered in the precision of products, so that nothing is cast."""
+    if settings.compute_bytes == settings.weight_bytes == settings.adapter_bytes:
+        return settings
+    half = settings.compute_bytes
+    return replace(
+        settings, autocast=False, weight_bytes=half, adapter_bytes=min(half, settings.adapter_bytes)
+    )
 
-    What stands outside is scattered last: until then its gradient is whole, and its shard isn't there.
+
+def gathered(arch: Architecture, settings: Settings, *, at_head: bool) -> float:
+    """Bytes of weights that are whole in the backward pass: what stands outside the layers, and those layers
+    that compute or arrive. None arrives while the head computes.
     """
-    held = outside / settings.shards * (settings.adapter_bytes if settings.adapted else settings.weight_bytes)
-    scattered = settings.compute_bytes + REDUCED
-    return max(layer * scattered + outside * settings.compute_bytes, outside * scattered) - held
+    layer, outside = _weights(arch, settings)
+    return (1 if at_head else GATHERED) * layer + outside
+
+
+def gradients(arch: Architecture, settings: Settings, share: int, traced: float, *, at_head: bool) -> float:
+    """Bytes of gradients at a moment of the backward pass: the GPU's `share` of those that are scattered
+    (`traced` has how many of all there are by then), and whole ones of a layer and outside the layers.
+    """
+    layer, outside = _trained(arch, settings)
+    there = 1.0
+    if settings.accumulation == 1 and not settings.adapted:
+        there = min(1.0, traced / (static.trainable(arch, settings) * settings.weight_bytes))
+    if not arch.tie_embeddings:
+        outside /= 2  # the head's: the embedding's comes last
+    whole = outside * settings.compute_bytes + (0 if at_head else layer * (settings.compute_bytes + REDUCED))
+    trained = max(static.trainable(arch, settings), 1.0)
+    missing = share * outside / trained if settings.accumulation == 1 else 0.0  # it is not scattered yet
+    return share * there + max(0.0, whole - missing)
+
+
+def at_end(arch: Architecture, settings: Settings, share: int) -> tuple[float, float]:
+    """Bytes of gradients and of gathered weights when those outside the layers are scattered, after all."""
+    _, outside = _trained(arch, settings)
+    missing = share * outside / max(static.trainable(arch, settings), 1.0)
+    whole = outside * (settings.compute_bytes + REDUCED)
+    weights = _weights(arch, settings)[1]
+    return share + max(0.0, whole - (missing if settings.accumulation == 1 else 0.0)), weights
+
+
+def allocator_shares(allocated: int) -> tuple[float, float]:
+    """What the allocator holds in addition, as shares of `allocated` bytes: expected, and at most."""
+    low, high = (min(share, lost / max(allocated, 1)) for share, lost in zip(ALLOCATOR, LOST, strict=True))
+    return low, high
 
 
 def in_ram(arch: Architecture, settings: Settings) -> int:
@@ -72,8 +109,10 @@ def while_loading(arch: Architecture, settings: Settings) -> int:
 
 
 def exchange_seconds(arch: Architecture, settings: Settings, device: Device) -> float:
-    """Seconds of a micro step in which weights are gathered twice and gradients are scattered; computing goes
-    on meanwhile.
+    """Seconds of a micro step in which weights are gathered twice and gradients are scattered.
+
+    They are added to the computing: three runs with rows of 2,048 tokens on two H200s took so long, although
+    FSDP2 does both at a time.
     """
     others = (settings.shards - 1) / settings.shards
     layer, outside = _weights(arch, settings)

@@ -55,6 +55,8 @@ def step_seconds(
     `varying` says that batches differ in how long they are padded.
     """
     settings = settings.forward
+    if settings.shards > 1:
+        settings = shard.in_products(settings)
     tokens = settings.micro_batch * length
     matrices = count.active_parameters(arch) - arch.vocab_size * arch.hidden_size * (
         0 if arch.tie_embeddings else 1
@@ -117,7 +119,7 @@ def step_seconds(
     seconds = max(compute + memory + overhead, launch)
     if settings.shards > 1:
         launch += shard.LAUNCH * arch.num_layers
-        seconds = max(seconds, launch, shard.exchange_seconds(arch, settings, device))
+        seconds = max(seconds, launch) + shard.exchange_seconds(arch, settings, device)
     if settings.divided > 1:
         seconds += divided.exchange_seconds(arch, settings, device)
     return seconds + 0.002

@@ -13,6 +13,7 @@ from transformers import TrainerCallback, set_seed
 from tuiftune import metrics
 from tuiftune.engine.process.faults import DivergedError, NotANumberError
 from tuiftune.engine.process.gpu import memory_of
+from tuiftune.engine.training.saving import checkpoint_bytes
 from tuiftune.plan import cost
 from tuiftune.plan.cost import patience
 from tuiftune.runs.health.divergence import FAR_ABOVE, Divergence, lower_rate
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from tuiftune.engine.training.opening import RunContext
 
 TOLERANCE = 1.25  # of the share that may be lost, or the clock would save just before each save that is due
-SAVING_SHARE = 0.05  # of the time may go into saves that only the clock asked for
 SPEED_WINDOW = 16  # steps
 MEMORY_EVERY = 10.0  # seconds
 FIRST_STEPS = 3  # whose memory is always told
@@ -169,6 +169,7 @@ class Rhythm(TrainerCallback):
         if self.before_training is not None:
             self.before_training(self.trainer)
         self._saved_at = time.monotonic()
+        self._save_took = self._save_took or checkpoint_bytes(kwargs["model"]) / cost.WRITTEN
         if self.progress.evaluate_first:
             self.progress.evaluate_first = False
             self.trainer.evaluate()
@@ -319,7 +320,7 @@ class Rhythm(TrainerCallback):
         step = self._step_seconds()
         share = cost.LOST_SHARE * TOLERANCE * state.max_steps * step
         most = min(cost.LOST_SECONDS, max(cost.SHORTEST_INTERVAL, share))
-        return time.monotonic() + step - self._saved_at > max(most, self._save_took / SAVING_SHARE)
+        return time.monotonic() + step - self._saved_at > max(most, self._save_took / cost.SAVING_SHARE)
 
     def _step_seconds(self) -> float:
         (began, _), (now, _) = self._speeds[0], self._speeds[-1]

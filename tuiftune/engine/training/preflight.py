@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.engine.process import gpu
 from tuiftune.engine.process.faults import ending_of
 from tuiftune.engine.training import optimizations
+from tuiftune.engine.training.saving import checkpoint_bytes
 from tuiftune.engine.training.settings import preflight_of
 from tuiftune.errors import ExitCode
 from tuiftune.figures import size
@@ -250,8 +251,7 @@ def _saved_and_reloaded(trainer: RunTrainer) -> dict[str, Any]:
 
     Raises OSError(ENOSPC) where the disk has no room for it.
     """
-    trained = [one for one in trainer.model.parameters() if one.requires_grad]
-    if sum(one.numel() * (one.element_size() + 8) for one in trained) > LARGEST_SAVE:
+    if checkpoint_bytes(trainer.model) > LARGEST_SAVE:
         return {}
     began = time.monotonic()
     size = trainer.try_saving()
