@@ -159,7 +159,16 @@ def test_a_half_written_export_is_continued(
     with pytest.raises(UserError, match=r"holds files that are not of the earlier export \(NOTES.md\)"):
         export(run, "merged", output=place, verify=False)
     (place / "NOTES.md").unlink()
-    prepared.staged.mkdir()
+    other = RunDir(shutil.copytree(run, tmp_path / "elsewhere" / "sharded"))
+    lines = other.events_path.read_text().splitlines(keepends=True)
+    other.events_path.write_text("".join([lines[0].replace('"v"', ' "v"'), *lines[1:]]))
+    with pytest.raises(UserError, match="an earlier export of another run of this name"):
+        exporting.prepare(other, Wanted("merged", output=place))
+    with (
+        exporting._alone(prepared.staged),
+        pytest.raises(UserError, match="another export is writing there"),
+    ):
+        export(run, "merged", output=place)
     (prepared.staged / "leftover").write_text("of another export")
     export(run, "merged", output=place, verify=False)
     assert "leftover" not in files(place)

@@ -7,11 +7,14 @@ continues there, another one removes it.
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import importlib.util
 import json
 import os
 import shutil
 import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import engine_call, paths
@@ -26,7 +29,7 @@ from tuiftune.printable import printable
 from tuiftune.runs.store import base
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from tuiftune.deploy.base import Facts, Form, Target
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 SPARE = 64 << 20  # bytes: tokenizer, cards, the file system's own
 REQUEST = "request.json"
+LONGEST_LINE = 1 << 16  # bytes read of the first line of a log
 
 
 def prepare(run: RunDir, wanted: Wanted) -> Prepared:
@@ -95,6 +99,11 @@ def export(prepared: Prepared, tell: Callable[[dict[str, Any]], None]) -> dict[s
     Returns: the manifest, with `state` verified, failed or not verified, and `directory`.
     """
     began = time.monotonic()
+    with _alone(prepared.staged):
+        return _written(prepared, tell, began)
+
+
+def _written(prepared: Prepared, tell: Callable[[dict[str, Any]], None], began: float) -> dict[str, Any]:
     staged = _stage(prepared)
     request = staged / REQUEST
     try:
@@ -133,6 +142,7 @@ def _document(prepared: Prepared, said: dict[str, Any]) -> dict[str, Any]:
         "version": 1,
         "state": state,
         "run": prepared.run.name,
+        "log": _identity(prepared.run),
         "target": prepared.target.key,
         "quantize": prepared.form.key,
         "base": prepared.facts.base,
@@ -151,6 +161,12 @@ def _check_place(prepared: Prepared) -> None:
     paths.require(place)
     earlier = manifest.read(place) if paths.is_dir(place) else None
     if earlier is not None and earlier.get("run") == prepared.run.name:
+        if earlier.get("log", "") not in ("", _identity(prepared.run)):
+            raise UserError(
+                "is an earlier export of another run of this name",
+                place=printable(str(place)),
+                remedy="name another directory with -o DIR",
+            )
         _keep_others(place, earlier)
         return
     if paths.is_dir(place) and not paths.entries(place):
@@ -160,6 +176,40 @@ def _check_place(prepared: Prepared) -> None:
         place=printable(str(place)),
         remedy="name another directory with -o DIR",
     )
+
+
+def _identity(run: RunDir) -> str:
+    """What tells a run from another of its name: a digest of the first line of its log; "" without one."""
+    if not paths.is_file(run.events_path):
+        return ""
+    with open(run.events_path, "rb") as file:
+        return hashlib.sha256(file.readline(LONGEST_LINE)).hexdigest()[:16]
+
+
+@contextmanager
+def _alone(staged: Path) -> Iterator[None]:
+    """The directory to write into, which no other export writes into at the same time. UserError if one does.
+
+    The lock is the directory's own, which ends with the process.
+    """
+    try:
+        staged.mkdir(parents=True, exist_ok=True)
+        held = os.open(staged, os.O_RDONLY)
+    except OSError as fault:
+        raise paths.cannot(fault, staged, "write") from None
+    try:
+        with suppress(OSError):  # a file system without locks
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    "another export is writing there",
+                    place=printable(str(staged)),
+                    remedy="wait for it, or name another directory with -o DIR",
+                ) from None
+        yield
+    finally:
+        os.close(held)
 
 
 def _keep_others(place: Path, earlier: Mapping[str, Any]) -> None:
@@ -211,9 +261,10 @@ def _stage(prepared: Prepared) -> Path:
     result = paths.modified(prepared.run.result_path / "result.json")
     identity = {**request, "verify": None, "result": result}
     try:
-        if (manifest.read(staged) or {}).get("identity") != identity and not paths.gone(staged):
-            shutil.rmtree(staged)
         staged.mkdir(parents=True, exist_ok=True)
+        if (manifest.read(staged) or {}).get("identity") != identity:
+            for one in paths.entries(staged):
+                shutil.rmtree(one) if paths.is_dir(one) and not one.is_symlink() else one.unlink()
         manifest.write(staged, {"state": "unfinished", "run": prepared.run.name, "identity": identity})
         (staged / REQUEST).write_text(json.dumps(request), encoding="utf-8")  # raw: ours
     except OSError as fault:

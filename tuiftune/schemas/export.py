@@ -19,12 +19,14 @@ class File(TypedDict):
 class ExportDocument(Document):
     """`tuiftune export RUN --to TARGET --json`. `verified` is null if nothing was answered from the files.
 
-    `not_run`: what of the target this project has not run. `peak_bytes`: RAM while writing. `use`: commands.
+    `not_run`: what of the target this project has not run. `log`: digest of the first line of the
+    run's log, which tells it from another run of its name. `peak_bytes`: RAM while writing. `use`: commands.
     """
 
     version: int
     state: Literal["verified", "failed", "not verified"]
     run: str
+    log: str
     target: str
     quantize: str
     base: str
