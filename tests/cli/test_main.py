@@ -5,16 +5,22 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer.main
 from typer.testing import CliRunner
 
 from tuiftune.cli.main import COMMANDS, PANELS, build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 HEAVY = (
@@ -208,3 +214,19 @@ def test_a_group_alone_prints_its_help() -> None:
     done = tuiftune("data")
     assert done.returncode == 2
     assert "inspect" in done.stderr + done.stdout
+
+
+def test_arguments_are_named_alike_and_brackets_stand_for_what_may_be_left_out() -> None:
+    """Typer writes the brackets and the dots: names that had them too read `[[RUN]]` and `{FILE...}...`."""
+
+    def arguments(command: Any, path: str) -> Iterator[tuple[str, str]]:
+        for name, inner in getattr(command, "commands", {}).items():
+            yield from arguments(inner, f"{path} {name}")
+        for one in command.params:
+            if one.param_type_name == "argument":
+                yield path, str(one.metavar or one.name)
+
+    found = list(arguments(typer.main.get_command(build()), "tuiftune"))
+    assert len(found) > 30
+    odd = [(path, name) for path, name in found if not re.fullmatch(r"(\[NAME=\])?[A-Z|=]+", name)]
+    assert odd == []

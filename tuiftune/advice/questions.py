@@ -71,7 +71,7 @@ QUESTIONS: tuple[Question, ...] = (
         "A fine-tuned model only knows its training data; a RAG index can be updated at any time.",
         "Facts that change weekly would need a new run every week. Stable facts and behavior can be trained.",
         (
-            Option("rarely", "hardly ever, or it does not matter"),
+            Option("rarely", "hardly ever"),
             Option("monthly", "every few months"),
             Option("weekly", "weekly, daily, all the time"),
         ),

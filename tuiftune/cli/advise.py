@@ -18,23 +18,35 @@ if TYPE_CHECKING:
 
 Answers = Annotated[
     list[str] | None,
-    typer.Argument(help="Answers as QUESTION=OPTION, such as task=classify examples=thousands."),
+    typer.Argument(
+        metavar="QUESTION=OPTION",
+        help="Answers, such as task=classify examples=thousands. Without any, the questions and their "
+        "options are listed.",
+    ),
 ]
 Data = Annotated[
     str | None,
-    typer.Option("--data", help="Training data. Questions that it already answers are skipped."),
+    typer.Option(
+        "--data", metavar="FILE", help="Training data. Questions that it already answers are skipped."
+    ),
 ]
 PromptTo = Annotated[
     Path | None,
-    typer.Option("--prompt", help="Write a prompt with few-shot examples from --data into this directory."),
+    typer.Option(
+        "--prompt",
+        metavar="DIR",
+        help="Write a prompt with few-shot examples from --data into this directory.",
+    ),
 ]
 Documents = Annotated[
     Path | None,
-    typer.Option("--documents", help="Text, Markdown or JSONL files to search for answers (RAG)."),
+    typer.Option(
+        "--documents", metavar="PATH", help="Text, Markdown or JSONL files to search for answers (RAG)."
+    ),
 ]
 Ask = Annotated[
     list[str] | None,
-    typer.Option("--ask", help="A question to search --documents for (repeatable)."),
+    typer.Option("--ask", metavar="QUESTION", help="A question to search --documents for (repeatable)."),
 ]
 Top = Annotated[int, typer.Option("--top", min=1, max=50, help="Passages shown per question.")]
 

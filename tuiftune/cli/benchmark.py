@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from tuiftune.jobs.benchmarking import Benchmark
 
 Target = Annotated[str, typer.Argument(metavar="RUN|MODEL", help="A run, or a model directory or ID.")]
-Limit = Annotated[int | None, typer.Option("--questions", min=20, help="Use at most this many questions.")]
+Limit = Annotated[
+    int | None, typer.Option("--questions", min=20, help="Use at most this many questions. [default: all]")
+]
 Only = Annotated[
     list[str] | None,
     typer.Option(

@@ -14,7 +14,12 @@ def bundle(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="A .tar.gz or .zip file; - is standard output."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="A .tar.gz or .zip file; -: standard output. [default: RUN.tar.gz]",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="List what is inside as one document.")] = False,
     runs: Runs = None,

@@ -46,7 +46,10 @@ def show(json: Json = False) -> None:
 
 def clear(
     older_than: Annotated[
-        float, typer.Option("--older-than", metavar="DAYS", min=0.0, help="Keep what was used since then.")
+        float,
+        typer.Option(
+            "--older-than", metavar="DAYS", min=0.0, help="Remove only what was not used for so long; 0: all."
+        ),
     ] = 0.0,
     json: Json = False,
 ) -> None:

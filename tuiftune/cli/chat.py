@@ -11,7 +11,10 @@ from tuiftune.cli.options import Runs
 
 
 def chat(
-    model: Annotated[str, typer.Argument(help="Run, model ID, or the directory of a model or adapter.")],
+    model: Annotated[
+        str,
+        typer.Argument(metavar="RUN|MODEL", help="Run, model ID, or the directory of a model or adapter."),
+    ],
     others: Annotated[
         list[str] | None,
         typer.Option("--with", metavar="OTHER", help="Also answer with another; base: the run's base model."),

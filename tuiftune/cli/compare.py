@@ -17,7 +17,7 @@ def compare(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN RUN…", help="Names or paths of two or more runs.", autocompletion=complete.runs
+            metavar="RUN", help="Names or paths of two or more runs.", autocompletion=complete.runs
         ),
     ],
     json: Json = False,

@@ -11,7 +11,7 @@ from tuiftune.cli.options import Json, Quiet
 
 Files = Annotated[
     list[str],
-    typer.Argument(metavar="FILE...", help="Files, globs, a directory, or builtin:tickets (built-in)."),
+    typer.Argument(metavar="FILE", help="Files, globs, a directory, or builtin:tickets (built-in)."),
 ]
 Format = Annotated[str, typer.Option("--format", help="The data format, if it is detected wrongly.")]
 MaxLength = Annotated[int, typer.Option(help="Max tokens per row. Longer rows are truncated.")]

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 By = Annotated[
     str, typer.Option("--by", metavar="URL|MODEL", help="Who writes: an endpoint's URL, or a local model.")
 ]
+Rater = Annotated[
+    str, typer.Option("--by", metavar="URL|MODEL", help="Who rates: an endpoint's URL, or a local model.")
+]
 ByModel = Annotated[
     str | None,
     typer.Option("--endpoint-model", metavar="NAME", help="The model that the endpoint is asked for."),

@@ -45,7 +45,11 @@ Test = Annotated[
 Rows = Annotated[int, typer.Option("--rows", min=8, help="Evaluation rows at most.")]
 Minutes = Annotated[
     float | None,
-    typer.Option("--minutes", min=0.01, help="Stop measuring after this time; later runs continue."),
+    typer.Option(
+        "--minutes",
+        min=0.01,
+        help="Stop measuring after this time; the same command continues. [default: no limit]",
+    ),
 ]
 Metric = Annotated[
     list[str] | None, typer.Option("--metric", metavar="NAME[=ARG]", help="Main metric first; repeatable.")

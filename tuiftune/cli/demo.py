@@ -18,7 +18,7 @@ def demo(
     """Fine-tune the built-in tiny model in a minute, without GPU or network.
 
     Opens the dashboard. With --headless, or without a terminal, progress lines go to standard error. The
-    result, before and after, goes to standard output.
+    result, before and after, goes to standard output. The exit code is the run's, as of `tuiftune train`.
     """
     from tuiftune.cli import terminal
     from tuiftune.cli.result import show

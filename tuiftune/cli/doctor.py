@@ -28,7 +28,7 @@ TITLES = {
 def doctor(
     as_json: Json = False,
     runs: Annotated[
-        Path, typer.Option(envvar="TUIFTUNE_RUNS", help="Directory that runs are written to.")
+        Path, typer.Option(metavar="DIR", envvar="TUIFTUNE_RUNS", help="Directory that runs are written to.")
     ] = Path("runs"),
     prove: Annotated[
         bool,

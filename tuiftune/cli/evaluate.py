@@ -38,7 +38,7 @@ Metric = Annotated[
         "--metric", metavar="NAME[=ARG]", help="Use this metric; repeatable. [default: chosen from the data]"
     ),
 ]
-Rows = Annotated[int | None, typer.Option("--rows", min=1, help="Use at most this many rows.")]
+Rows = Annotated[int | None, typer.Option("--rows", min=1, help="Use at most this many rows. [default: all]")]
 NewTokens = Annotated[
     int | None,
     typer.Option("--max-new-tokens", min=1, help="Longest answer. [default: the longest reference]"),

@@ -36,7 +36,12 @@ def export(
         ),
     ] = None,
     quantize: Annotated[
-        str | None, typer.Option("--quantize", metavar="FORM", help="Precision, such as bfloat16 or q8_0.")
+        str | None,
+        typer.Option(
+            "--quantize",
+            metavar="FORM",
+            help="Precision, such as bfloat16 or q8_0. [default: the target's first in the list]",
+        ),
     ] = None,
     base: Annotated[
         Path | None,

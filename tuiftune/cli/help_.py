@@ -46,7 +46,7 @@ ENVIRONMENT = {
 
 def help_(
     command: Annotated[
-        list[str] | None, typer.Argument(metavar="[COMMAND...]", help="Such as data inspect. [default: all]")
+        list[str] | None, typer.Argument(metavar="COMMAND", help="Such as data inspect. [default: all]")
     ] = None,
     json: Json = False,
 ) -> None:

@@ -16,7 +16,9 @@ SIGNS = {"carried": "ok", "changed": "info", "not needed": "info", "left out": "
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="File with a configuration, a script or a command.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="File with a configuration, a script or a command.")
+    ],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Write the preset here. [default: standard output]"),
@@ -26,7 +28,8 @@ def import_(
         typer.Option(
             "--from",
             metavar="TOOL",
-            help="axolotl, llamafactory, llamafactory-v1, trl, swift, soup, unsloth, openai.",
+            help="axolotl, llamafactory, llamafactory-v1, trl, swift, soup, unsloth, openai. [default: by "
+            "its content]",
         ),
     ] = None,
     settings: Annotated[

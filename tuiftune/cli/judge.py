@@ -37,7 +37,9 @@ Votes = Annotated[
     Path | None,
     typer.Option("--votes", metavar="FILE", help='Human votes, JSONL with {"row": 3, "vote": "A"}.'),
 ]
-Rows = Annotated[int | None, typer.Option("--rows", min=1, help="Use at most this many prompts.")]
+Rows = Annotated[
+    int | None, typer.Option("--rows", min=1, help="Use at most this many prompts. [default: all]")
+]
 NewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer of a side.")]
 
 

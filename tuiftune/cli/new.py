@@ -40,7 +40,7 @@ def new(
     preset: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PRESET|DATA]",
+            metavar="PRESET|DATA",
             help="Start from a preset (a file or built-in name), or with data (a file, directory, hf:ID).",
         ),
     ] = None,

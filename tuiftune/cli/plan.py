@@ -22,6 +22,7 @@ def plan(
     preset: Annotated[
         str | None,
         typer.Argument(
+            metavar="PRESET",
             help="A preset file or the name of a built-in preset. [default: tuiftune's defaults]",
             autocompletion=complete.presets,
         ),

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 PresetArgument = Annotated[
     str,
     typer.Argument(
-        help="A preset file, or the name of a built-in preset such as demo.", autocompletion=complete.presets
+        metavar="PRESET",
+        help="A preset file, or the name of a built-in preset such as demo.",
+        autocompletion=complete.presets,
     ),
 ]
 Settings = Annotated[
@@ -38,7 +40,7 @@ def check(
     presets: Annotated[
         list[str],
         typer.Argument(
-            metavar="PRESET...",
+            metavar="PRESET",
             help="Preset files, built-in names, or - for a pipe.",
             autocompletion=complete.presets,
         ),

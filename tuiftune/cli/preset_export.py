@@ -19,7 +19,9 @@ SIGNS = {"carried": "ok", "changed": "info", "not needed": "info", "left out": "
 
 
 def export(
-    preset: Annotated[str, typer.Argument(help="A preset file, or a built-in preset's name such as demo.")],
+    preset: Annotated[
+        str, typer.Argument(metavar="PRESET", help="A preset file, or a built-in preset's name such as demo.")
+    ],
     to: Annotated[
         str,
         typer.Option(

@@ -23,7 +23,8 @@ Named = Annotated[
     ),
 ]
 Minutes = Annotated[
-    float, typer.Option("--minutes", min=0.01, help="Stop measuring after this time; later runs continue.")
+    float,
+    typer.Option("--minutes", min=0.01, help="Stop measuring after this time; the same command continues."),
 ]
 Steps = Annotated[
     int | None, typer.Option("--steps", min=1, help="Steps of each run. [default: by --minutes and the plan]")

@@ -22,7 +22,10 @@ def runs(
     studies: Annotated[
         bool, typer.Option("--studies", help="List the runs of probes and sweeps instead.")
     ] = False,
-    runs: Runs = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option("--runs", metavar="DIR", help="Directory of the runs. [default: all that are known]"),
+    ] = None,
 ) -> None:
     """List all runs on this machine, newest first; with --runs, those of that directory only."""
     from contextlib import suppress
@@ -60,7 +63,10 @@ def stop(
     json: Json = False,
     runs: Runs = None,
 ) -> None:
-    """Stop a run after its current step and save a checkpoint."""
+    """Stop a run after its current step and save a checkpoint.
+
+    Exit codes: 0 stopped, or not running; 2 no such run, or its process is on another machine.
+    """
     from tuiftune.cli.status import standing
     from tuiftune.cli.stopping import stop as carry_out
     from tuiftune.cli.terminal import write_json

@@ -9,7 +9,7 @@ import typer
 
 def schema(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A document, such as plan. [default: list all]")
+        str | None, typer.Argument(metavar="NAME", help="A document, such as plan. [default: list all]")
     ] = None,
 ) -> None:
     """Print the JSON Schema of a document, such as plan or status; without a name, list the documents."""

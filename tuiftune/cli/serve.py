@@ -20,7 +20,7 @@ PORT = 8001
 def serve(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="[NAME=]MODEL…", help="Runs, adapters, a model or a .gguf file, by name."),
+        typer.Argument(metavar="[NAME=]MODEL", help="Runs, adapters, a model or a .gguf file, by name."),
     ],
     host: Annotated[str, typer.Option(help="Address; other than this machine needs a key.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, metavar="PORT", help="Port.")] = PORT,

@@ -31,7 +31,7 @@ Metric = Annotated[
     list[str] | None,
     typer.Option("--metric", metavar="NAME[=ARG]", help="Metric of the gain; the first counts."),
 ]
-Rows = Annotated[int | None, typer.Option("--rows", min=1, help="Use at most this many rows.")]
+Rows = Annotated[int | None, typer.Option("--rows", min=1, help="Use at most this many rows. [default: all]")]
 
 
 def ship(
@@ -48,7 +48,8 @@ def ship(
 ) -> None:
     """Decide whether a run's model is better enough: SHIP (exit 0) or DON'T SHIP (exit 8).
 
-    Other exit codes: 1 the model failed, 2 bad input.
+    Name at least one condition: --min-gain, --max-forgetting or --max-price. Other exit codes: 1 the model
+    failed, 2 bad input.
     """
     from tuiftune.cli import terminal
     from tuiftune.cli.data_progress import watching

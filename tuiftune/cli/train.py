@@ -30,6 +30,7 @@ def train(
     preset: Annotated[
         str,
         typer.Argument(
+            metavar="PRESET",
             help="A preset file, the name of a built-in preset, or - for a pipe.",
             autocompletion=complete.presets,
         ),
@@ -96,8 +97,9 @@ def train(
     """Fine-tune a model from a preset, and evaluate it before and after.
 
     Press Ctrl-C to detach or stop. Progress goes to standard error, the run's directory to standard output.
-    With --on ssh, the machine trains without this one. Exit codes are then those of the run, or 1 if the
-    machine does not answer, 2 for its address, key, login or Python, 3 or 7 for its disk.
+    The exit code is the run's: 0 done, 4 stopped, 6 out of GPU memory, and so on (`tuiftune help`); with
+    --detach, 0 once it was started. With --on ssh, the machine trains without this one, and there is also
+    1 if it does not answer, 2 for its address, key, login or Python, 3 or 7 for its disk.
     The run is named after the preset, with a number if that name is taken; with --name, a name that is taken
     is an error (exit 2).
     """
@@ -197,7 +199,11 @@ def _dry_run(preset: Preset, root: Path | None, name: str | None, gpu: str | Non
 def resume(
     run: Annotated[
         str | None,
-        typer.Argument(metavar="RUN", help="Name or path of the run.", autocompletion=complete.runs),
+        typer.Argument(
+            metavar="RUN",
+            help="Name or path of the run. [default: that of --from]",
+            autocompletion=complete.runs,
+        ),
     ] = None,
     from_: Annotated[
         str | None,
@@ -230,7 +236,7 @@ def resume(
     """Resume a run from its newest verified checkpoint.
 
     A run that is done or running is not changed. A run that diverged is resumed from its best checkpoint,
-    with another learning rate.
+    with another learning rate. The exit code is the run's, as of `tuiftune train`.
     """
     from tuiftune.cli.terminal import say
     from tuiftune.errors import ExitCode, UserError

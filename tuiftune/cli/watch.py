@@ -14,7 +14,7 @@ def watch(
     run: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN]",
+            metavar="RUN",
             help="Run name or path. [default: the newest active run]",
             autocompletion=complete.runs,
         ),
