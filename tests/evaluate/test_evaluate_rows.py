@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tuiftune.errors import UserError
-from tuiftune.jobs.evaluating import rows_of
+from tuiftune.jobs.deciding import splits_of
+from tuiftune.jobs.evaluating import of_run, rows_of
 from tuiftune.runs.store.directory import RunDir
 
 DEMO = RunDir(Path(__file__).parent.parent / "fixtures" / "demo")
@@ -97,3 +98,36 @@ def test_an_answer_that_is_kept_out_of_the_loss_is_no_reference(tmp_path: Path) 
     asked = rows_of(str(path), None, None)
     assert [one.reference for one in asked.questions] == [f"It is {n}." for n in range(1, 12, 2)]
     assert any(note.startswith("6 rows without") for note in asked.notes)
+
+
+def test_files_of_a_run_are_read_as_its_rows_are(tmp_path: Path) -> None:
+    """With its system message, and by the columns that were named: another holds other labels."""
+    shutil.copytree(DEMO.path, tmp_path / "demo")
+    plan = tmp_path / "demo" / "plan.json"
+    document = json.loads(plan.read_text())
+    rows = [{"text": f"a text of {n}", "label": f"l{n % 3}", "team": f"t{n % 2}"} for n in range(60)]
+    for name in ("train", "eval", "test"):
+        lines = (json.dumps(row) + "\n" for row in rows)
+        (tmp_path / f"{name}.jsonl").write_text("".join(lines))
+    named = {name: str(tmp_path / f"{name}.jsonl") for name in ("train", "eval", "test")}
+    told = {"format": "classification", "columns": {"text": "text", "label": "team"}, "system": "Be brief."}
+    document["resolved"]["data"] |= named | told
+    plan.write_text(json.dumps(document))
+    run = RunDir(tmp_path / "demo")
+    train, held, test = of_run(run)
+    file = rows_of(named["eval"], run, None).questions
+    assert test is not None
+    for row in (train[0], held[0], test[0]):
+        assert [one.content for one in row.prompt] == ["Be brief.", "a text of 0"]
+        assert row.reference == "t0"
+    assert ([one.content for one in file[0].messages], file[0].reference) == (
+        ["Be brief.", "a text of 0"],
+        "t0",
+    )
+    assert [
+        one.messages[0].content
+        for one in splits_of(None, run, share=0.1, test=named["test"], most=64).test[:1]
+    ] == ["Be brief."]
+    (tmp_path / "other.jsonl").write_text('{"prompt": "How far?", "completion": "Far."}\n' * 9)
+    (question, *_) = rows_of(str(tmp_path / "other.jsonl"), run, None).questions
+    assert (question.text, question.reference) == ("How far?", "Far.")

@@ -44,6 +44,7 @@ class Dataset:
     lost: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     malformed: Malformed = field(default_factory=Malformed)  # lines that are no rows, left out of `frame`
+    system: str | None = None  # the user's own message, which goes before rows that have none
     # The key of its entry in the cache, where it is there; not that of a copy with other rows (`replace`).
     kept: str = field(default="", init=False)
 

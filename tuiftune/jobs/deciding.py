@@ -213,8 +213,12 @@ def splits_of(data: str | None, run: RunDir | None, *, share: float, test: str |
     else:
         raise UserError("names no rows", place="decide", remedy="name a data file, or --run RUN")
     if test is not None:
-        own = data if run is None else run.plan().preset(str(run.plan_path)).data.train
-        tests = list(held_out_file(load(own or test), test).examples())
+        if run is not None:
+            told = run.plan().preset(str(run.plan_path)).data
+            rows_read = load(told.train, format=told.format, columns=told.columns or None, system=told.system)
+        else:
+            rows_read = load(data or test)
+        tests = list(held_out_file(rows_read, test).examples())
     asked = questions_of(held, most)
     if len(asked.questions) < FEWEST:
         raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from tuiftune.data.dataset import Dataset
     from tuiftune.data.example import Example
     from tuiftune.evaluate.contender import Question, Responder
     from tuiftune.evaluate.evaluation import Evaluation
@@ -87,9 +89,7 @@ def rows_of(data: str | None, run: RunDir | None, most: int | None) -> Rows:
     if data is not None:
         from tuiftune.data.read.load import load
 
-        preset = None if run is None else run.plan().preset(str(run.plan_path))
-        examples = list(load(data, system=None if preset is None else preset.data.system).examples())
-        source = data
+        examples, source = list((load(data) if run is None else _read_as(run, data)).examples()), data
     elif run is None:
         raise UserError("names no rows", place="--data", remedy="add --data FILE")
     elif test is not None:
@@ -110,6 +110,18 @@ def rows_of(data: str | None, run: RunDir | None, most: int | None) -> Rows:
         notes.append(f"{asked.passed_over} rows without a prompt or a reference answer are left out.")
     seen = [*train, *mixed_in(run, train, held, notes)]
     return Rows(asked.questions, tuple(train), source, (*notes, *leaked(seen, examples)))
+
+
+def _read_as(run: RunDir, data: str) -> Dataset:
+    """A file, read by the columns that the run's rows were told to be read by, where it has them."""
+    from tuiftune.data.detect.formats import ColumnsError
+    from tuiftune.data.read.load import load
+
+    told = run.plan().preset(str(run.plan_path)).data
+    if told.columns:
+        with suppress(ColumnsError):
+            return load(data, format=told.format, columns=told.columns, system=told.system)
+    return load(data, system=told.system)
 
 
 def mixed_in(

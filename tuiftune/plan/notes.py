@@ -82,6 +82,8 @@ def of(
             )
         if facts.portions:
             notes.append(_mixture(facts))
+            if preset.data.system:
+                notes.append("data.system goes before the rows of data.train, not before those mixed in.")
         if facts.test is not None:
             notes.append(_test(facts.test))
     if sharded is not None:

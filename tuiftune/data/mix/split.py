@@ -96,11 +96,11 @@ def held_out_file(dataset: Dataset, spec: str) -> Dataset:
             remedy="write the good answers only to a separate file",
         )
     try:
-        return load(spec, format=dataset.format, columns=dataset.columns)
+        return load(spec, format=dataset.format, columns=dataset.columns, system=dataset.system)
     except UserError as fault:
         if "column" not in fault.message:
             raise
-        return load(spec)
+        return load(spec, system=dataset.system)
 
 
 def _alike(own: Dataset, other: Dataset) -> bool:

@@ -55,6 +55,7 @@ def load(
     if (known := keep.found()) is not None:
         if progress:
             progress(known.rows)
+        vars(known)["system"] = system
         return known
     try:
         return _load(sources, notes, wanted, progress, keep, keep_going=keep_going)
@@ -117,7 +118,7 @@ def _load(
         said.append("columns not used: " + unused)
     kinds = kinds_of([row for part in parts for row in part.sample])
     files = [source.path for source in sources]
-    dataset = Dataset(_together(parts), frame, files, kinds, said, notes, malformed)
+    dataset = Dataset(_together(parts), frame, files, kinds, said, notes, malformed, wanted.system)
     return dataset if keep is None else keep.seal(dataset, frames)
 
 
