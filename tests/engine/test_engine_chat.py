@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from tuiftune.chat.session import Session
 from tuiftune.chat.source import source
 from tuiftune.cli import chat_lines
 from tuiftune.data.read.load import load
+from tuiftune.engine.jobs import chat as chat_job
 from tuiftune.errors import UserError
 from tuiftune.runs.store.directory import RunDir, create
 from tuiftune.schemas import registry
@@ -106,13 +109,42 @@ def test_a_seed_decides_and_a_stop_ends(run: RunDir, begin: Callable[..., Sessio
         assert first == same
         assert first != other
         long = Conversation("Be short.").ask("The door is violet. What colour is the door?")
-        session.ask(long.messages(), Settings(max_new_tokens=100_000), [0])
+        answer = asked(session, long, Settings(max_new_tokens=100_000))[0]
+        assert answer.ended == "length"
+        assert answer.tokens < 256, "the model was made for 256 tokens, and the prompt is some of them"
+        question = {"id": 99, "models": [0], "messages": long.messages(), "max_new_tokens": 100_000}
+        assert session._process is not None
+        assert session._process.stdin is not None
+        lines = [json.dumps(one) for one in ({"ask": question}, {"stop": True})]
+        session._process.stdin.write("\n".join([*lines, ""]).encode())
+        session._process.stdin.flush()
         while (event := session.event())["event"] != "answer":
-            if event["event"] == "text":
-                session.stop()
+            assert event["event"] in ("began", "text")
         assert event["ended"] == "stopped"
         assert session.event()["event"] == "done"
         assert len(asked(session, talk)) == 1, "and the next is answered"
+
+
+def test_a_stop_ends_what_was_asked_before_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked again at once, the answer that was stopped went on to its end, and the next one waited for it."""
+    end, begin = os.pipe()
+    with os.fdopen(end) as read, os.fdopen(begin, "w", buffering=1) as write:
+        monkeypatch.setattr("sys.stdin", read)
+        asks = chat_job.Asks()
+        each = iter(asks)
+        write.write('{"ask": 1}\n')
+        assert next(each) == {"ask": 1}
+        assert not asks.stopped()
+        write.write('{"stop": true}\n{"ask": 2}\n')
+        until = time.monotonic() + 60
+        while asks._queue.empty():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert asks.stopped(), "of the first one"
+        assert next(each) == {"ask": 2}
+        assert not asks.stopped()
+        write.close()
+        assert list(each) == []
 
 
 def test_votes_are_rows_to_train_on(run: RunDir, begin: Callable[..., Session], tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -141,8 +141,11 @@ class Talking:
                 f"the conversation has {len(tokens):,} tokens, and the model takes {self.context:,}",
                 remedy="start a new one, or shorten the prompt",
             )
+        wanted = Sampling(**sampling)
+        if self.context is not None:  # beyond it there are no positions: nonsense, or a fault of the GPU
+            wanted = replace(wanted, max_new_tokens=min(wanted.max_new_tokens, self.context - len(tokens)))
         with self._loaded.model(self._name) as model:
-            made = stream(model, tokens, tokenizer, Sampling(**sampling), seen=seen, stopped=stopped)
+            made = stream(model, tokens, tokenizer, wanted, seen=seen, stopped=stopped)
         return {
             "text": made.stripped.answer,
             "reasoning": made.stripped.reasoning,

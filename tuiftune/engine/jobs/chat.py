@@ -125,26 +125,33 @@ class Lines:
 
 
 class Asks:
-    """Requests as they come; a stop is heard while another is carried out."""
+    """Requests as they come; a stop is heard while another is carried out. It ends what was asked before it,
+    and nothing that is asked after it, however soon.
+    """
 
     def __init__(self) -> None:
-        self._queue: Queue[dict[str, Any] | None] = Queue()
-        self.stop = threading.Event()
+        self._queue: Queue[tuple[int, dict[str, Any]] | None] = Queue()
+        self._heard = self._ended = self._current = 0  # requests, counted from 1 on
         threading.Thread(target=self._read, daemon=True).start()
+
+    def stopped(self) -> bool:
+        """Whether the request that is carried out is to end."""
+        return self._current <= self._ended
 
     def _read(self) -> None:
         for line in sys.stdin:
             request = documents.loads(line)
             if request.get("stop"):
-                self.stop.set()
+                self._ended = self._heard
             else:
-                self.stop.clear()
-                self._queue.put(request)
-        self.stop.set()
+                self._heard += 1
+                self._queue.put((self._heard, request))
+        self._ended = self._heard
         self._queue.put(None)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        while (request := self._queue.get()) is not None:
+        while (found := self._queue.get()) is not None:
+            self._current, request = found
             yield request
 
 
@@ -184,9 +191,9 @@ def _answer(ask: dict[str, Any], voices: list[Voice], line: Lines, asks: Asks) -
             sent[0] = text
             line.say("text", **told, at=at, text=text[at:], thinking=thinking)
 
-        answer = voices[index].talker.answer(ask["messages"], sampling, seen, asks.stop.is_set)
+        answer = voices[index].talker.answer(ask["messages"], sampling, seen, asks.stopped)
         line.say("answer", **told, **answer)
-        if asks.stop.is_set():
+        if asks.stopped():
             return
 
 
