@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from conftest import Engine
 
+LONG = "<think>\nIt is green.\n</think>\n\n" + "It is green. " * 30
 PROMPT = [["user", "The door is red. What colour is the door?"]]
 
 
@@ -57,7 +58,13 @@ def test_answers_are_those_of_the_run(
         {"answer": {"model": "tuned", "prompts": prompts, **room}},
         {"answer": {"model": "base", "prompts": prompts[:1], **room}},
     ]
-    lines = ask(engine, tmp_path, "--run", run, requests=asked)
+    lines = ask(
+        engine,
+        tmp_path,
+        "--run",
+        run,
+        requests=[*asked, {"likelihood": {"model": "base", "rows": [[PROMPT, LONG]]}}],
+    )
     assert lines[0]["ready"]["models"] == ["base", "tuned"]
     ends = [at for at, line in enumerate(lines) if "done" in line]
     before = {line["at"]: line["answer"] for line in lines[1 : ends[0]]}
@@ -66,6 +73,9 @@ def test_answers_are_those_of_the_run(
     assert [after[at] for at in range(16)] == [row["after"] for row in rows]
     assert before != after
     assert lines[ends[1] + 1]["answer"] == before[0], "the adapter is off again"
+    (whole,) = (line for line in lines if "nats" in line)
+    assert whole["bytes"] == len(LONG.encode())
+    assert whole["tokens"] > 64, "also what is beyond data.max_length"
     planned_for_a_gpu(run)
     elsewhere = ask(engine, tmp_path, "--run", run, requests=asked[1:2])
     note = elsewhere[0]["ready"]["note"]

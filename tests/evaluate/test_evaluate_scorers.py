@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -254,3 +255,11 @@ def test_bertscore_asks_the_engine_with_directory_and_layer(
         one.parts([Pair("a", "b")], str(tmp_path / "none"))
     with pytest.raises(UserError, match="its argument is missing"):
         scorers.named(["bertscore"])
+
+
+def test_bits_are_of_the_bytes_that_were_measured() -> None:
+    """Of a reference that reasons first: its nats were divided by the bytes of the answer alone."""
+    reference = "<think>\nA long way round to it.\n</think>\n\nYes"
+    bits = scorers.every()["bits_per_byte"]
+    pair = Pair("", reference, nats=len(reference) * math.log(2), tokens=9, bytes=len(reference))
+    assert measured.measure(bits, "", [pair]).value == pytest.approx(1.0)

@@ -66,10 +66,13 @@ class Answered(Stripped):
 
 @dataclass(frozen=True, slots=True)
 class Likelihood:
-    """How likely a reference answer was: negative log-likelihood in nats, over so many tokens."""
+    """How likely a reference answer was: negative log-likelihood in nats, over so many tokens, of so many
+    bytes of text (0: all of the reference).
+    """
 
     nats: float
     tokens: int
+    bytes: int = 0
 
 
 class Contender(Protocol):

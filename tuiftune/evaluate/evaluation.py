@@ -238,7 +238,9 @@ def score(
     for at, (asked, given) in enumerate(zip(questions, answers, strict=True)):
         likely = likelihoods[at] if likelihoods else None
         pair = Pair(given.answer, asked.reference, asked.text, asked.row)
-        pairs.append(pair if likely is None else pair._replace(nats=likely.nats, tokens=likely.tokens))
+        if likely is not None:
+            pair = pair._replace(nats=likely.nats, tokens=likely.tokens, bytes=likely.bytes)
+        pairs.append(pair)
     good = [at for at, one in enumerate(answers) if not one.fault]
     scores = {}
     for scorer, argument in scorers:

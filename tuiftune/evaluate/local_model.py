@@ -206,7 +206,8 @@ class LocalModel:
             return found
         for line in self.session.request("likelihood", {"model": self.which, "rows": _rows(rows)}):
             if "fault" not in line:
-                found[int(line["at"])] = Likelihood(float(line["nats"]), int(line["tokens"]))
+                likely = Likelihood(float(line["nats"]), int(line["tokens"]), int(line["bytes"]))
+                found[int(line["at"])] = likely
         return found
 
     def room(self, rows: Sequence[tuple[Sequence[Message], str]]) -> int:

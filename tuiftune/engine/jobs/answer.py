@@ -3,7 +3,8 @@
 A request is a JSON line, an answer one or several:
 `{"answer": {"model", "prompts": [[[role, content], …], …], "max_new_tokens"}}` gives a line a prompt, in any
 order: `{"at", "answer", "ended", "reasoning", "marks", "in", "out", "seconds"}` or `{"at", "fault"}`.
-`{"likelihood": {"model", "rows": [[[[role, content], …], reference], …]}}` gives `{"at", "nats", "tokens"}`;
+`{"likelihood": {"model", "rows": [[[[role, content], …], reference], …]}}` gives
+`{"at", "nats", "tokens", "bytes"}` of the text that they are measured on;
 a reference without a prompt is plain text.
 `{"room": {"rows"}}` gives `{"room"}`: the new tokens that the longest reference needs.
 `{"done": true}` ends a request, `{"failed": …}` with its line and exit code in place of it if it cannot be
@@ -139,6 +140,7 @@ def _answer(models: Loaded, asked: dict[str, Any], out: TextIO) -> None:
 def _likelihood(models: Loaded, asked: dict[str, Any], out: TextIO) -> None:
     import torch
 
+    from tuiftune.data.chat.reasoning import without
     from tuiftune.models import kinds
 
     rows = [row for at, given in enumerate(asked["rows"]) if (row := _tokens(models, at, given, out))]
@@ -157,7 +159,10 @@ def _likelihood(models: Loaded, asked: dict[str, Any], out: TextIO) -> None:
                 chosen = scores.gather(1, ids[line, 1 : len(one), None].to(scores.device))[:, 0]
                 trained = torch.tensor(mask[1:], dtype=torch.bool, device=scores.device)
                 nats = -float(chosen[trained].sum())
-                _say(out, {"at": at, "nats": nats, "tokens": int(trained.sum())})
+                reference = asked["rows"][at][1]
+                measured = without(reference) if models.tokenizer.reasoning in ("drop", "mask") else reference
+                size = len(measured.encode())
+                _say(out, {"at": at, "nats": nats, "tokens": int(trained.sum()), "bytes": size})
 
 
 def _tokens(models: Loaded, at: int, given: Any, out: TextIO) -> tuple[int, list[int], list[int]] | None:
@@ -175,7 +180,7 @@ def _tokens(models: Loaded, at: int, given: Any, out: TextIO) -> tuple[int, list
     if models.context is not None and row.length > models.context:
         _say(out, {"at": at, "fault": f"{row.length} tokens exceed the model's {models.context}"})
         return None
-    return at, row.ids, row.mask
+    return at, [*row.ids, *row.beyond], [*row.mask, *row.beyond_mask]
 
 
 def _room(models: Loaded, asked: dict[str, Any], out: TextIO) -> None:

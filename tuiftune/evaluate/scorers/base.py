@@ -24,7 +24,8 @@ class Pair(NamedTuple):
         prompt: what was asked, without the system message.
         row: its number in its file, from 1.
         nats: negative log-likelihood of the reference; None if it was not measured.
-        tokens: tokens that `nats` is the sum over.
+        tokens: tokens that `nats` is the sum over; `bytes`: of their text, reasoning included where it is
+            measured (0: of the reference).
     """
 
     answer: str
@@ -33,6 +34,7 @@ class Pair(NamedTuple):
     row: int = 0
     nats: float | None = None
     tokens: int = 0
+    bytes: int = 0
 
 
 def composed_pairs(pairs: Sequence[Pair]) -> list[Pair]:

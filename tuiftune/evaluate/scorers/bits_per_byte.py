@@ -18,7 +18,8 @@ def parts(pairs: Sequence[Pair], argument: str) -> list[Part | None]:
     """Return nats and UTF-8 bytes of each row whose likelihood was measured."""
     del argument
     return [
-        None if pair.nats is None else (pair.nats, float(len(pair.reference.encode()) or 1)) for pair in pairs
+        None if pair.nats is None else (pair.nats, float(pair.bytes or len(pair.reference.encode()) or 1))
+        for pair in pairs
     ]
 
 
