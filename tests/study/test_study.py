@@ -232,6 +232,16 @@ def test_what_nothing_can_be_compared_over_is_refused(preset: Preset, root: Path
     ):
         with pytest.raises(UserError, match=words):
             prepare_sweep(preset, [over], root)
+    for stage, over, words in (
+        ("dpo", "method.beta=0.1,0.5", "is made of it"),
+        ("kto", "method.desirable_weight=1,2", "is made of it"),
+        ("grpo", "method.rewards=[{reward: exact_match}],[{reward: numeric_match}]", "is made of it"),
+        ("dpo", "data.max_length=32,64", "does not compare answers"),
+        ("sft", "data.reasoning=keep,mask", "no answers are scored"),
+    ):
+        other = preset.with_values({"method.stage": stage, "evaluation.score": "none"})
+        with pytest.raises(UserError, match=words):
+            prepare_sweep(other, [over], root)
     with pytest.raises(UserError, match="no answers are scored"):
         prepare_sweep(preset.with_values({"evaluation.score": "none"}), ["data.max_length=32,64"], root)
 

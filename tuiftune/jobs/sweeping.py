@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import stages
 from tuiftune.errors import UserError
 from tuiftune.figures import plural
 from tuiftune.jobs.prepare import ready
@@ -42,6 +43,7 @@ OTHER_TOKENS = (
     "data.system",
     "data.max_length",
     "data.loss_on",
+    "data.reasoning",
 )  # eval loss is a mean over tokens, which these change
 
 
@@ -157,9 +159,16 @@ def prepare_sweep(
 def _measure(preset: Preset, variants: Sequence[Variant]) -> str:
     """What variants are compared by. UserError for keys over which nothing can be."""
     keys = variants[0].values
+    stage = stages.every()[preset.method.stage]
     for key in keys:
         if key in REFUSED:
             raise UserError(REFUSED[key], place=f"--over {key}", remedy="sweep over another key")
+        if key.removeprefix("method.") in stage.measures:
+            raise UserError(
+                f"the eval loss of {stage.does} is made of it, so losses with other values do not compare",
+                place=f"--over {key}",
+                remedy="sweep over another key; train both, and compare their answers or metrics",
+            )
     if "data.train" in keys and not isinstance(preset.data.eval, str):
         raise UserError(
             "each file would have its own evaluation rows",
@@ -169,6 +178,12 @@ def _measure(preset: Preset, variants: Sequence[Variant]) -> str:
     changed = [key for key in keys if key in OTHER_TOKENS]
     if not changed:
         return standing.LOSS
+    if not stage.answers:
+        raise UserError(
+            f"changes which tokens the eval loss is of, and {stage.does} does not compare answers",
+            place=f"--over {changed[0]}",
+            remedy="sweep over another key, or compare runs by `tuiftune evaluate`",
+        )
     if preset.evaluation.score == "none" or not preset.evaluation.rows:
         raise UserError(
             "changes which tokens the eval loss is of, and no answers are scored",

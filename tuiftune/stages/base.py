@@ -33,6 +33,7 @@ class Stage:
         own: those of them that are recognized as its.
         needs: what a row must have, and `remedy`: what to do where it has not.
         defaults: its own for dotted preset keys that are left out.
+        measures: options that its eval loss is made of: losses with different values of them don't compare.
         values: what an option becomes if it is left at auto.
         rate: its usual learning rate over that of the technique, for the reason `why_rate`.
         adapter_rate: its usual learning rate with LoRA, if that does not follow supervised fine-tuning's.
@@ -66,6 +67,7 @@ class Stage:
     needs: str = ""
     remedy: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    measures: tuple[str, ...] = ()
     values: Mapping[str, Fact] = field(default_factory=dict)
     rate: float = 1.0
     why_rate: str = ""

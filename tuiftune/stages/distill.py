@@ -50,6 +50,7 @@ DISTILL = Distillation(
     order=100,
     does="on-policy distillation",
     options=(TEACHER, DIVERGENCE, MAX_COMPLETION_LENGTH, TEMPERATURE),
+    measures=("teacher", "divergence"),
     formats=ANSWERED | PROMPTS,
     needs="a prompt a row",
     remedy="name the columns under data.columns, e.g. {prompt: question, completion: answer}",

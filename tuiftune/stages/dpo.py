@@ -31,6 +31,7 @@ DPO = Stage(
     order=30,
     does="direct preference optimization",
     options=(BETA, LOSS_TYPE),
+    measures=("beta", "loss_type"),
     formats=PAIRS,
     own=PAIRS,
     needs=NEEDS_PAIRS,

@@ -35,6 +35,7 @@ KTO = Stage(
     order=50,
     does="Kahneman-Tversky optimization",
     options=(BETA, _weight("desirable"), _weight("undesirable")),
+    measures=("beta", "desirable_weight", "undesirable_weight"),
     formats=JUDGED,
     own=JUDGED,
     needs="an answer that is judged good or bad a row",

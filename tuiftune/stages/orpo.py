@@ -14,6 +14,7 @@ ORPO = Stage(
     order=60,
     does="odds ratio preference optimization",
     options=(BETA,),
+    measures=("beta",),
     formats=PAIRS,
     needs=NEEDS_PAIRS,
     remedy=REMEDY,

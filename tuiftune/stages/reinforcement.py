@@ -92,6 +92,7 @@ def reinforcement(
         order=order,
         does=does,
         options=(BETA, REWARDS, GENERATIONS, MAX_COMPLETION_LENGTH, TEMPERATURE),
+        measures=(REWARDS.key,),
         formats=ANSWERED | PROMPTS,
         own=own,
         needs="a prompt a row",

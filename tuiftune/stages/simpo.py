@@ -29,6 +29,7 @@ SIMPO = Stage(
     order=70,
     does="simple preference optimization",
     options=(BETA, GAMMA_RATIO),
+    measures=("beta", "gamma_ratio"),
     formats=PAIRS,
     needs=NEEDS_PAIRS,
     remedy=REMEDY,
