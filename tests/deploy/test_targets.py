@@ -55,6 +55,33 @@ def facts(**changes: Any) -> Facts:
     return replace(given, **changes)
 
 
+def test_a_card_asks_as_the_rows_did() -> None:
+    """With the training's system message, not its words; texts are continued, by no chat template."""
+    from tuiftune.deploy.card import _load
+
+    secret = "You answer for Acme's board."
+    code = "\n".join(_load("transformers", facts(system=secret))[1:-2])
+    assert compile(code, "card", "exec")
+    assert '"role": "system", "content": SYSTEM' in code
+    assert secret not in code
+    assert "system" not in "\n".join(_load("peft", facts()))
+    texts = "\n".join(_load("transformers", facts(texts=True))[1:-2])
+    assert compile(texts, "card", "exec")
+    assert "apply_chat_template" not in texts
+
+
+def test_the_lines_of_a_server_ask_with_the_system_message() -> None:
+    from tuiftune.chat.serving import Served, Serving
+
+    system = 'It\'s "short".\n$HOME `x` \\'
+    served = Serving((Served("a", "run:x", system),), "transformers", "127.0.0.1", 8000, "")
+    words = shlex.split(served.curl())
+    messages = json.loads(words[words.index("-d") + 1])["messages"]
+    assert [one["content"] for one in messages] == [system, "Hello"]
+    assert f"messages={json.dumps(messages)}" in served.python()
+    assert compile(served.python(), "line", "exec")
+
+
 @pytest.mark.parametrize("source", [CHATML, LLAMA], ids=["chatml", "llama"])
 def test_ollamas_template_renders_what_the_models_does(source: str) -> None:
     own = template(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import socket
 from dataclasses import dataclass
@@ -30,10 +31,19 @@ NEEDS = {TRANSFORMERS: ("fastapi", "serve"), LLAMA_CPP: ("xllamacpp", "gguf")}
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A model under the name that requests give. `given` is what the engine's job takes."""
+    """A model under the name that requests give. `given` is what the engine's job takes; `system`: the
+    system message of its training.
+    """
 
     name: str
     given: str
+    system: str | None = None
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """A question as its rows asked one."""
+        first = [{"role": "system", "content": self.system}] if self.system else []
+        return [*first, {"role": "user", "content": "Hello"}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +76,17 @@ class Serving:
 
     def curl(self) -> str:
         """A line for a shell that asks the first model."""
-        asked = {"model": self.models[0].name, "messages": [{"role": "user", "content": "Hello"}]}
+        asked = {"model": self.models[0].name, "messages": self.models[0].messages}
         key = f'-H "Authorization: Bearer ${self.key_from}" ' if self.key_from else ""
         return (
             f'curl -s {self.url}/chat/completions {key}-H "Content-Type: application/json" '
-            f"-d '{json.dumps(asked)}'"
+            f"-d {shlex.quote(json.dumps(asked))}"
         )
 
     def python(self) -> str:
         """A line of Python that does the same with the openai package."""
         key = f'os.environ["{self.key_from}"]' if self.key_from else '"none"'
-        messages = '[{"role": "user", "content": "Hello"}]'
+        messages = json.dumps(self.models[0].messages)
         return (
             f"{'import os; ' if self.key_from else ''}from openai import OpenAI; "
             f'print(OpenAI(base_url="{self.url}", api_key={key}).chat.completions.create('
@@ -171,7 +181,7 @@ def _served(text: str, root: Path | None) -> Served:
         paths.require(path)
         return Served(name if named else path.stem, f"gguf:{paths.absolute(path)}")
     found = source(model, root)
-    return Served(name if named else found.name.rpartition("/")[2], found.given)
+    return Served(name if named else found.name.rpartition("/")[2], found.given, found.system)
 
 
 def _check_package(engine: str) -> None:

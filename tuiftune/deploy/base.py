@@ -44,6 +44,7 @@ class Facts:
         positions: tokens that the base model was made for.
         scores: it answers with one number (a reward model), and writes nothing.
         technique: how it was trained, by name.
+        texts: it was trained to continue texts, not to answer messages.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Facts:
     positions: int | None = None
     scores: bool = False
     technique: str = ""
+    texts: bool = False
 
     @property
     def adapted(self) -> bool:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import documents, paths
 from tuiftune.deploy.words import verified
 from tuiftune.printable import printable
+from tuiftune.runs.reports import asking
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
+    from tuiftune.deploy.base import Facts
     from tuiftune.deploy.request import Prepared
 
 USE = re.compile(r"^## Use$.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -40,7 +42,7 @@ def card(prepared: Prepared, document: Mapping[str, Any]) -> str:
         *[_anywhere(printable(str(line)), prepared) for line in document.get("use") or ()],
         "```",
         "",
-        *_load(target.loader, prepared.facts.architectures),
+        *_load(target.loader, prepared.facts),
         STATE[str(document["state"])],
         *(["", f"Not run by us: {target.not_run}."] if target.not_run else []),
         "",
@@ -61,23 +63,19 @@ def _anywhere(line: str, prepared: Prepared) -> str:
     return line.replace(shlex.quote(place), HERE).replace(place, HERE)
 
 
-def _load(library: str, architectures: Sequence[str]) -> list[str]:
+def _load(library: str, facts: Facts) -> list[str]:
     """How these files are loaded and asked in Python, with the template they were trained with."""
     auto = {"transformers": "AutoModelForCausalLM", "peft": "AutoPeftModelForCausalLM"}.get(library)
     if auto is None:
         return []
-    if library == "transformers" and any(name.endswith("ForConditionalGeneration") for name in architectures):
+    names = facts.architectures
+    if library == "transformers" and any(name.endswith("ForConditionalGeneration") for name in names):
         auto = "AutoModelForImageTextToText"
     return [
         "```python",
         f"from {library} import {auto}",
-        "from transformers import AutoTokenizer",
         f'model = {auto}.from_pretrained("{HERE}")',
-        f'tokenizer = AutoTokenizer.from_pretrained("{HERE}")',
-        'messages = [{"role": "user", "content": "Hello"}]',
-        "ids = tokenizer.apply_chat_template("
-        'messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)',
-        "print(tokenizer.decode(model.generate(**ids)[0], skip_special_tokens=True))",
+        *asking.in_python(f'"{HERE}"', system=facts.system is not None, texts=facts.texts),
         "```",
         "",
     ]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 ADAPTER = "adapter_config.json"
+TEXTS = frozenset({"text"})  # formats of a stage that trains to continue texts
 
 
 def facts_of(run: RunDir, base: Path | None = None) -> Facts:
@@ -36,6 +37,7 @@ def facts_of(run: RunDir, base: Path | None = None) -> Facts:
     adapter = documents.read_json(result / ADAPTER) if paths.is_file(result / ADAPTER) else {}
     preset = run.plan().preset(str(run.plan_path))
     technique = techniques.every()[preset.method.technique]
+    stage = stages.every()[preset.method.stage]
     model = _base(preset.model.base, preset.model.revision, base, needed=bool(adapter))
     source = model.path if model is not None and model.weights else None
     whole = source if adapter else result
@@ -56,7 +58,8 @@ def facts_of(run: RunDir, base: Path | None = None) -> Facts:
         context=preset.data.max_length,
         positions=_positions(config),
         technique=technique.name,
-        scores=stages.every()[preset.method.stage].scores,
+        scores=stage.scores,
+        texts=stage.formats == TEXTS,
     )
 
 

@@ -14,6 +14,7 @@ from tuiftune import paths
 from tuiftune.engine.model.base import class_of, config_of
 from tuiftune.printable import printable
 from tuiftune.runs import provenance
+from tuiftune.runs.reports import asking
 from tuiftune.runs.reports.scores import how_compared, measured
 from tuiftune.runs.state.narrate import BASES
 from tuiftune.runs.store.directory import write_text
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.training.settings import Settings
 
 PARTIAL = ".model.partial"
+TEXTS = frozenset({"text"})  # formats of a stage that trains to continue texts
 LIBRARIES = ("tuiftune", "torch", "transformers", "trl", "peft", "datasets")
 
 
@@ -288,14 +290,13 @@ def _use(settings: Settings, base: Base) -> list[str]:
         lines = whole
     told = base.reference if not base.local else "the base model's directory"
     needs = ["", f"The adapter needs its base model: {_shown(told)}."] if settings.adapted else []
-    asks = [
-        "from transformers import AutoTokenizer",
-        f"tokenizer = AutoTokenizer.from_pretrained({here})  # with the chat template of the training",
-        'messages = [{"role": "user", "content": "Hello"}]',
-        "ids = tokenizer.apply_chat_template("
-        'messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)',
-        "print(tokenizer.decode(model.generate(**ids)[0], skip_special_tokens=True))",
-    ]
+    texts = settings.stage.formats == TEXTS
+    asks = asking.in_python(
+        here,
+        system=settings.preset.data.system is not None,
+        texts=texts,
+        comment="" if texts else "  # with the chat template of the training",
+    )
     shell = [
         "tuiftune chat path/to/this/directory",
         "tuiftune serve path/to/this/directory",
