@@ -39,7 +39,7 @@ def test_a_remark_is_told_once_and_money_after_each_evaluation() -> None:
     assert "0:00:20  so far: healthy; $0.20 spent" in lines[0]
     assert lines[-1] == "0:01:20  so far: overfitting; $0.80 spent, $0.20 to finish"
     assert notices.closing(state, told.planned)[1] == (
-        "0:01:20  money: spent $0.80; price $36.00 an hour; cap none"
+        "0:01:20  money: spent $0.80; price $36.00 an hour; limit none"
     )
 
 

@@ -83,7 +83,7 @@ def money(state: RunState, planned: Planned) -> Iterator[Fact]:
     if seen.cap is None or seen.used is None or seen.left_to_cap is None:
         yield Fact(
             "money",
-            "cap",
+            "limit",
             "none",
             "at budget.max_usd or budget.max_hours a run saves a checkpoint and stops",
         )
@@ -91,7 +91,7 @@ def money(state: RunState, planned: Planned) -> Iterator[Fact]:
     near = seen.used >= NEAR_CAP and state.end is None
     yield Fact(
         "money",
-        "cap",
+        "limit",
         f"{percent(seen.used)} of the {seen.cap} used",
         f"at the limit the run saves a checkpoint and stops, in {duration(max(0.0, seen.left_to_cap))}"
         ". Raise it with `tuiftune resume --max-usd` or `--max-hours`",

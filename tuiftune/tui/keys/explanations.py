@@ -83,7 +83,10 @@ EXPLANATIONS: dict[str, str] = {
         "Full fine-tuning trains all parameters. LoRA trains small adapter matrices for each linear layer, "
         "with nearly the same quality at a fraction of the memory. QLoRA is LoRA on a quantized (4-bit) base "
         "model: least memory, slower. DoRA is LoRA with a separately trained magnitude. The bar shows the "
-        "memory of one GPU by component. When you change a value, the plan is made again."
+        "memory of one GPU by component: context is what PyTorch and its libraries take before a model is "
+        "loaded, saved activations are kept for the backward pass, head and loss are the scores of all "
+        "vocabulary entries, allocator is reserved but unused. When you change a value, the plan is made "
+        "again."
     ),
     "prompting": (
         "The cheapest approach: an instruction, and some of your own rows as few-shot examples. The "
