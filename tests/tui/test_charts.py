@@ -56,7 +56,7 @@ async def test_the_cursor_reads_every_value_of_a_step(
         text = shown(pilot.app)
         assert f"loss {loss[134]:.3f}" in text
         assert "eval loss 0.027 at 134" in text
-        assert "of 0.9 predicted" in text
+        assert "of 973 MiB predicted" in text
         assert text.count("╎") > 5, "the cursor stands in the chart"
         await pilot.press("right")
         await until(pilot, lambda: "step 137 " in shown(pilot.app) or "step 136 " in shown(pilot.app))

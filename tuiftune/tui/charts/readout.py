@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from tuiftune.figures import MISSING, count, duration
+from tuiftune.figures import MISSING, count, duration, size
 from tuiftune.metrics import of
-from tuiftune.preset.sizes import GIB
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.chart.curves import RUN_INKS, RUN_SIGNS
 from tuiftune.tui.kit.chart.timeline import Timeline, latest, nearest
@@ -93,8 +92,8 @@ def _values(state: RunState, lens: Lens) -> Iterator[Value]:
                 yield "smooth", _near(metric, state.smooth_curve, step)
     if (held := latest(state.time_curves["device"], seconds)) is not None:
         predicted = state.memory.predicted
-        beside = f" of {predicted / GIB:.1f} predicted" if predicted else ""
-        yield "memory", f"{held[1] / GIB:.1f} GiB{beside}"
+        beside = f" of {size(predicted)} predicted" if predicted else ""
+        yield "memory", f"{size(held[1])}{beside}"
     if not state.gpu_curves and (load := latest(state.time_curves["cpu"], seconds)) is not None:
         yield "CPU", f"{load[1]:.0f}%"
 

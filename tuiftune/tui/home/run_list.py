@@ -101,7 +101,8 @@ class RunList(CursorList[Summary]):
         return [Line("No run matches. Press Esc to show all runs." if self.all else "", "soft")]
 
     def head(self, width: int) -> list[Line]:
-        head = Line("   " + "run".ljust(_name_width(width)) + " state          progress            ", "faint")
+        progress = "progress".ljust(_bar_width(width) + 8)
+        head = Line("   " + "run".ljust(_name_width(width)) + f" state          {progress}", "faint")
         head.add("loss".rjust(15), "faint")
         if width >= EXACT_FROM:
             head.add("exact match".rjust(13), "faint")
@@ -117,7 +118,7 @@ class RunList(CursorList[Summary]):
         line.add(title.ljust(name), "strong" if here else "").add(f" {sign} ", ink).add(words.ljust(12), ink)
         bar = "good" if row.status == "running" else "c0"
         share = row.progress if row.step else None
-        line.bar(self.glyphs, share, 12, bar).add(f" {percent(share):>5} ", "soft")
+        line.bar(self.glyphs, share, _bar_width(width), bar).add(f" {percent(share):>5} ", "soft")
         to = f" {self.glyphs.to} "
         if row.loss_after is not None:
             fell = row.loss_before is None or row.loss_after < row.loss_before
@@ -132,5 +133,9 @@ class RunList(CursorList[Summary]):
         return line.add(ago(row.idle).rjust(8), "faint")
 
 
+def _bar_width(width: int) -> int:
+    return 12 if width >= EXACT_FROM else 4  # narrow: the name of a run says more
+
+
 def _name_width(width: int) -> int:
-    return max(14, min(36, width - (73 if width >= EXACT_FROM else 62)))
+    return max(14, min(36, width - (61 if width >= EXACT_FROM else 50) - _bar_width(width)))
