@@ -72,6 +72,29 @@ def test_what_is_not_comparable_is_said_and_nobody_leads(recorded: dict[str, Run
     assert all(row.best is None for row in rows(found))
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "value", "named"),
+    [
+        ("method", "stage", "dpo", "method.stage"),
+        ("method", "beta", 0.5, "method.beta"),
+        ("data", "reasoning", "mask", "data.reasoning"),
+        ("data", "max_length", 99, "data.max_length"),
+        ("training", "learning_rate", 1.0, ""),
+    ],
+)
+def test_losses_of_another_kind_are_said_not_to_be_comparable(
+    recorded: dict[str, RunDir], section: str, key: str, value: Any, named: str
+) -> None:
+    edited(recorded["h200-qlora"], "plan.json", lambda plan: plan["resolved"][section].update({key: value}))
+    found = compare([recorded["h200-lora"], recorded["h200-qlora"]])
+    said = [remark for remark in found.remarks if "not comparable" in remark]
+    assert said == (
+        [f"eval losses with another {named} are not of one kind and not comparable"] if named else []
+    )
+    table = {row.label: row for row in rows(found)}
+    assert table["eval loss after"].best == (None if named else 0)
+
+
 def test_the_same_rows_are_paired_by_mcnemar(recorded: dict[str, RunDir]) -> None:
     first, second = recorded["h200-lora"], recorded["h200-qlora"]
     path = second.result_path / "samples.jsonl"

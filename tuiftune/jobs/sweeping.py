@@ -16,6 +16,7 @@ from tuiftune.jobs.study.study import Study, every
 from tuiftune.jobs.study.variant import grid
 from tuiftune.preset.file import save
 from tuiftune.preset.naming import run_name
+from tuiftune.runs.reports.compare import OTHER_TOKENS
 from tuiftune.runs.store.directory import default_root
 
 if TYPE_CHECKING:
@@ -34,17 +35,6 @@ REFUSED = {
     "evaluation.score": "what is measured must stay the same",
     "evaluation.rows": "what is measured must stay the same",
 }
-OTHER_TOKENS = (
-    "model.base",
-    "model.revision",
-    "data.train",
-    "data.format",
-    "data.columns",
-    "data.system",
-    "data.max_length",
-    "data.loss_on",
-    "data.reasoning",
-)  # eval loss is a mean over tokens, which these change
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import documents, techniques
+from tuiftune import documents, stages, techniques
 from tuiftune.errors import UserError
 from tuiftune.evaluate.statistics import mcnemar, wilson
 from tuiftune.runs.state.ahead import spending
@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from tuiftune.runs.state.run_state import RunState
     from tuiftune.runs.store.directory import RunDir
 
+STAGE = "method.stage"
 HELD_OUT = ("data.train", "data.eval", "data.mix", "training.seed")  # what decides which rows are held out
+OTHER_TOKENS = (
+    "model.base",
+    "model.revision",
+    "data.train",
+    "data.format",
+    "data.columns",
+    "data.system",
+    "data.max_length",
+    "data.loss_on",
+    "data.reasoning",
+)  # eval loss is a mean over tokens, which these change
 NOT_SETTINGS = ("version", "name")
 
 
@@ -95,6 +107,12 @@ class Comparison:
     settings: tuple[Difference, ...]
     pairs: tuple[Pair, ...]
     remarks: tuple[str, ...]
+
+    @property
+    def alike(self) -> bool:
+        """Return True if the eval losses are of the same rows and tokens, by the same formula."""
+        settings = self.settings
+        return not any(one.key in HELD_OUT or _makes_losses(one, settings) for one in settings)
 
     def document(self) -> dict[str, Any]:
         """What `compare --json` prints."""
@@ -241,6 +259,8 @@ def _remarks(
             f"{', '.join(apart)} {'differ' if len(apart) > 1 else 'differs'}: eval losses were measured "
             "on other rows and are not comparable"
         )
+    if made := [one.key for one in settings if _makes_losses(one, settings)]:
+        yield f"eval losses with another {', '.join(made)} are not of one kind and not comparable"
     for one, other in itertools.combinations(runs, 2):
         pair = next((pair for pair in pairs if {pair.first, pair.second} == {one.name, other.name}), None)
         answered = [run.rows for run in (one, other) if run.rows]
@@ -252,6 +272,15 @@ def _remarks(
     going = [run.name for run in runs if run.state == "running"]
     if going:
         yield f"{', '.join(going)} still {'run' if len(going) > 1 else 'runs'}: figures are not final"
+
+
+def _makes_losses(one: Difference, settings: Sequence[Difference]) -> bool:
+    """Whether a setting decides what the eval loss is: of which tokens, or by which formula."""
+    if one.key == STAGE or (one.key in OTHER_TOKENS and one.key not in (*HELD_OUT, "model.base")):
+        return True
+    keys = {f"method.{key}" for stage in stages.every().values() for key in stage.measures}
+    several = any(other.key == STAGE for other in settings)  # said already
+    return one.key in keys and not several
 
 
 def _result(run: RunDir) -> dict[str, Any]:

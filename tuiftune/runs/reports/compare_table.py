@@ -31,7 +31,7 @@ class Row:
 def rows(comparison: Comparison) -> list[Row]:
     """Headings and rows from top to bottom: what differs, what came of it, what it took.
 
-    No run leads where the base models differ.
+    No run leads where the base models differ, and none by its losses where these are not of one kind.
     """
     runs = comparison.runs
 
@@ -43,6 +43,7 @@ def rows(comparison: Comparison) -> list[Row]:
         Row(one.key, tuple(_written(value) for value in one.values)) for one in comparison.settings
     ] or [Row("none", tuple("the same" for _ in runs))]
     lower = -1 if all(one.key != "model.base" for one in comparison.settings) else 0
+    loss = lower if comparison.alike else 0
     return [
         Row("Settings that differ"),
         *differing,
@@ -50,11 +51,11 @@ def rows(comparison: Comparison) -> list[Row]:
         facts("state", _standing),
         facts("training loss", lambda run: figure(run.loss)),
         facts("eval loss before", lambda run: figure(run.eval_before)),
-        facts("eval loss after", lambda run: figure(run.eval_after), "eval_after", lower),
-        facts("best eval loss", _best, "best_eval", lower),
+        facts("eval loss after", lambda run: figure(run.eval_after), "eval_after", loss),
+        facts("best eval loss", _best, "best_eval", loss),
         facts("exact match before", lambda run: percent(run.match_before)),
         facts("exact match after", _match),
-        *_others(runs, lower != 0),
+        *_others(runs, loss != 0),
         Row("Cost"),
         facts("tokens/s", lambda run: _count(run.tokens_per_second), "tokens_per_second", -lower),
         facts("time", lambda run: duration(run.seconds)),
