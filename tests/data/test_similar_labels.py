@@ -85,6 +85,7 @@ def test_one_rule_says_what_is_one_label(tmp_path: Path) -> None:
     given = classifier.answer([Question("no way in", [], "login", 0)])
     assert [one.answer for one in given] == ["LOGIN"]
     assert starter(dataset.examples()).labels == ("LOGIN", "billing")
+    assert starter(dataset.examples()).note == ""
     assert measure(dataset, None).labels == 2
     assert "2 labels in 4 spellings in total" in dataset.evidence
     checks = {check.check: check for check in inspect(dataset).checks}
@@ -144,3 +145,14 @@ def test_plain_prompts_ask_and_write_a_copy(
     after = Plain(draft, None, Asks())._one_spelling(draft)  # type: ignore[arg-type]
     assert after.data == (("a.clean.jsonl",) if merge else ("a.jsonl",))
     assert (tmp_path / "a.clean.jsonl").exists() == merge
+
+
+def test_a_prompt_says_which_labels_it_merges_and_scoring_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "tickets.jsonl"
+    spelled = ("Login", "Login", "LOGIN", "Log in", "billing", "billing")
+    lines = [{"text": f"ticket {n} is about {n * 37}", "label": spelled[n % 6]} for n in range(120)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    made = starter(load(str(path)).examples())
+    assert made.labels == ("Login", "billing")
+    assert made.merged == (("Login", "Log in"),), "LOGIN is the same label to scoring too"
+    assert 'takes "Log in" as "Login"' in made.note

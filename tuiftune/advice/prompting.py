@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuiftune import paths
-from tuiftune.data.labels import counted
+from tuiftune.data.excerpt import excerpt
+from tuiftune.data.labels import as_label, counted
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 POOL = 2000  # rows looked at; more are thinned evenly
 SHOTS = 6
+NAMED = 3  # merged labels that are named; more are counted
 MOST_LABELS = 200  # distinct answers up to which they are taken as fixed labels
 LONGEST_LABEL = 60  # characters
 _WORD = re.compile(r"\w+", re.UNICODE)
@@ -38,12 +40,29 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """`template` has `{input}` where the request goes; `labels` are all the answers of a fixed set."""
+    """`template` has `{input}` where the request goes; `labels` are all the answers of a fixed set. `merged`
+    are labels of the rows (label to use, other) that it takes as one, and scoring does not.
+    """
 
     template: str
     shots: tuple[Shot, ...]
     labels: tuple[str, ...]
     rows: int
+    merged: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def note(self) -> str:
+        """What to do about the merged labels; "" if there are none."""
+        if not self.merged:
+            return ""
+        named = ", ".join(
+            f'"{excerpt(other, 24)}" as "{excerpt(use, 24)}"' for use, other in self.merged[:NAMED]
+        )
+        more = f" and {len(self.merged) - NAMED} more" if len(self.merged) > NAMED else ""
+        return (
+            f"The prompt takes {named}{more}, but scoring counts them as other labels: merge them in the "
+            "data too (data clean --labels merge)."
+        )
 
     def messages(self, request: str) -> list[dict[str, str]]:
         """The chat to send for one request: instruction, examples as turns, the request."""
@@ -69,10 +88,11 @@ def starter(examples: Iterable[Example], *, shots: int = SHOTS, task: str = "") 
             remedy="check the format with `tuiftune data inspect DATA`",
         )
     labels = _labels(pairs)
+    merged: tuple[tuple[str, str], ...] = ()
     if labels:
-        pairs, labels = _one_spelling(pairs)
+        pairs, labels, merged = _one_spelling(pairs)
     chosen = _diverse(_typical(_thinned(pairs)), shots)
-    return Prompt(_template(task, labels, chosen), tuple(chosen), labels, len(pairs))
+    return Prompt(_template(task, labels, chosen), tuple(chosen), labels, len(pairs), merged)
 
 
 def write(prompt: Prompt, directory: Path) -> tuple[Path, Path]:
@@ -116,14 +136,17 @@ def _labels(pairs: Sequence[Shot]) -> tuple[str, ...]:
     return tuple(sorted(counts, key=lambda label: (-counts[label], label)))
 
 
-def _one_spelling(pairs: Sequence[Shot]) -> tuple[list[Shot], tuple[str, ...]]:
-    """Return the rows and their labels with near-identical labels, such as LOGIN and login, merged."""
+def _one_spelling(pairs: Sequence[Shot]) -> tuple[list[Shot], tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Return the rows and their labels with near-identical labels, such as LOGIN and login, merged; and what
+    was merged that scoring takes as different labels.
+    """
     from tuiftune.data.clean.labels import spellings
 
     counts = sorted(Counter(pair.answer for pair in pairs).items(), key=lambda item: (-item[1], item[0]))
     kept = spellings(counts)
     merged = [replace(pair, answer=kept.get(pair.answer, pair.answer)) for pair in pairs]
-    return merged, _labels(merged)
+    apart = tuple((use, other) for other, use in kept.items() if as_label(use) != as_label(other))
+    return merged, _labels(merged), apart
 
 
 def _thinned(pairs: Sequence[Shot]) -> Sequence[Shot]:

@@ -166,6 +166,7 @@ def _write_prompt(data: str, directory: Path, answers: Mapping[str, str], as_jso
     from tuiftune.advice import prompting
     from tuiftune.cli.terminal import say, write_json
     from tuiftune.data.read import load
+    from tuiftune.printable import printable
     from tuiftune.wizard.proposals import decide_command
 
     made = prompting.starter(load.load(data).examples(), task=answers.get("task", ""))
@@ -182,6 +183,8 @@ def _write_prompt(data: str, directory: Path, answers: Mapping[str, str], as_jso
     )
     if made.labels:
         say(f"Found {len(made.labels)} labels. The prompt lists all of them.")
+    if made.note:
+        say(printable(made.note))
     say(f"Wrote {text} (a template with {{input}}) and {shots} (the examples as chat messages).")
     say(f"Measure it on your rows: {decide_command([data], prompt=text)}")
 

@@ -140,8 +140,9 @@ class PromptStarter(FullScreen[None]):
         rows = ", ".join(str(shot.row) for shot in made.shots)
         labels = f" All {len(made.labels)} labels are listed." if made.labels else ""
         self._say(
-            f"Chose {len(made.shots)} of {made.rows:,} rows, as different as possible: {rows}.{labels}",
-            "ok",
+            made.note
+            or f"Chose {len(made.shots)} of {made.rows:,} rows, as different as possible: {rows}.{labels}",
+            "warning" if made.note else "ok",
         )
         self.query_one(PromptView).show(made)
 
