@@ -55,13 +55,13 @@ def facts(**changes: Any) -> Facts:
     return replace(given, **changes)
 
 
-def test_a_card_asks_as_the_rows_did() -> None:
+def test_code_that_loads_a_model_asks_as_the_rows_did() -> None:
     """With the training's system message, not its words; texts are continued, by no chat template."""
     from tuiftune.deploy.card import _load
 
     secret = "You answer for Acme's board."
     code = "\n".join(_load("transformers", facts(system=secret))[1:-2])
-    assert compile(code, "card", "exec")
+    assert compile(code, "README.md", "exec")
     assert '"role": "system", "content": SYSTEM' in code
     assert secret not in code
     assert "system" not in "\n".join(_load("peft", facts()))
