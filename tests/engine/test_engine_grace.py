@@ -111,7 +111,7 @@ def test_large_checkpoints_take_at_most_their_share_of_the_time() -> None:
     """All weights of an 8B model: 96 GB a checkpoint, which five minutes apart would take a quarter of it."""
     import torch
 
-    from tuiftune.engine.training.saving import checkpoint_bytes
+    from tuiftune.engine.training.checkpoint_size import checkpoint_bytes
     from tuiftune.models.resolve import resolve
     from tuiftune.plan.settings import Settings
 

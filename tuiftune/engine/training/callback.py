@@ -13,7 +13,7 @@ from transformers import TrainerCallback, set_seed
 from tuiftune import metrics
 from tuiftune.engine.process.faults import DivergedError, NotANumberError
 from tuiftune.engine.process.gpu import memory_of
-from tuiftune.engine.training.saving import checkpoint_bytes
+from tuiftune.engine.training.checkpoint_size import checkpoint_bytes
 from tuiftune.plan import cost
 from tuiftune.plan.cost import patience
 from tuiftune.runs.health.divergence import FAR_ABOVE, Divergence, lower_rate

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.engine.process import gpu
 from tuiftune.engine.process.faults import ending_of
 from tuiftune.engine.training import optimizations
-from tuiftune.engine.training.saving import checkpoint_bytes
+from tuiftune.engine.training.checkpoint_size import checkpoint_bytes
 from tuiftune.engine.training.settings import preflight_of
 from tuiftune.errors import ExitCode
 from tuiftune.figures import size

@@ -11,7 +11,6 @@ from tuiftune import paths
 from tuiftune.engine.process.faults import NotANumberError
 from tuiftune.engine.techniques import applied
 from tuiftune.engine.techniques.base import RATIO
-from tuiftune.plan import cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,12 +26,6 @@ else:
     Mixin = object  # before a stage's trainer (see `trainer.over`), whose methods `super()` finds
 
 HISTORY = 100  # log lines kept in the trainer's state; the event log has them all
-
-
-def checkpoint_bytes(model: Any) -> int:
-    """Return what a checkpoint takes on disk at most: trained weights, and an optimizer's states of each."""
-    trained = (one for one in model.parameters() if one.requires_grad)
-    return sum(one.numel() * (one.element_size() + cost.STATES) for one in trained)
 
 
 class Saving(Mixin):
