@@ -20,6 +20,7 @@ from tuiftune.evaluate.labels import of as scores_of
 from tuiftune.evaluate.scorers.accuracy import score as accuracy
 from tuiftune.evaluate.scorers.base import Pair
 from tuiftune.evaluate.task import task_of
+from tuiftune.jobs.deciding import most_common
 from tuiftune.wizard.remedies import remedy_of, why_by_hand
 
 if TYPE_CHECKING:
@@ -85,6 +86,10 @@ def test_one_rule_says_what_is_one_label(tmp_path: Path) -> None:
     given = classifier.answer([Question("no way in", [], "login", 0)])
     assert [one.answer for one in given] == ["LOGIN"]
     assert starter(dataset.examples()).labels == ("LOGIN", "billing")
+    split = ["LOGIN", "login", "Login", "billing", "billing"]
+    assert most_common(split, task_of(split * 3)) == "LOGIN", (
+        "three of five, though no spelling has more than one"
+    )
     assert starter(dataset.examples()).note == ""
     assert measure(dataset, None).labels == 2
     assert "2 labels in 4 spellings in total" in dataset.evidence

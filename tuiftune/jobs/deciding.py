@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.labels import spellings
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.evaluate import decision, evaluation, prices
 from tuiftune.evaluate.answer_cache import key_of
@@ -182,10 +183,16 @@ class Deciding:
 
     def floor(self, questions: Sequence[Question]) -> Evaluation:
         """Return what always giving the most common training answer scores."""
-        most = Counter(one.reference for one in self.splits.train).most_common(1)
-        answer = most[0][0] if most else ""
+        answer = most_common([one.reference for one in self.splits.train], self.task)
         answers = [Answered(answer, tokens_in=0, tokens_out=0, seconds=0.0) for _ in questions]
         return evaluation.score("the most common answer", questions, answers, self.chosen, self.task)
+
+
+def most_common(references: Sequence[str], task: Task) -> str:
+    """Return the most frequent reference answer, a label with all its spellings; "" without any."""
+    usual = spellings(Counter(references)) if task.kind == "labels" else {}
+    most = Counter(usual.get(one, one) for one in references).most_common(1)
+    return most[0][0] if most else ""
 
 
 def _failed(message: str, responder: Responder) -> UserError:

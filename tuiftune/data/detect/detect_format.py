@@ -113,7 +113,7 @@ def recognize(
         "the format was not detected",
         place=place,
         remedy=f"set the role of each column ({listed(known)}): in a preset data.columns, such as "
-        f"{{{such_as}}}; for `tuiftune data` {options}",
+        f"{{{such_as}}}; for `tuiftune data` {options} (`data clean` writes rows that every command reads)",
     )
 
 
