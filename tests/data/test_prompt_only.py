@@ -12,6 +12,7 @@ from tuiftune.data.inspect import checks_of
 from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
 from tuiftune.jobs.prepare import resolve
+from tuiftune.plan.inputs import to_look_at
 from tuiftune.preset.file import loads
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def test_prompts_are_planned_with_rewards_that_need_no_answer(tmp_path: Path) ->
     assert (inputs.facts.rows, inputs.facts.rows_eval, inputs.facts.longest_answer) == (36, 4, None)
     assert plan.steps == 36  # 8 answers to one prompt a step
     for name in ("exact_match", "numeric_match"):
-        with pytest.raises(UserError, match=f"{name} compares with reference answers, and the rows have"):
-            resolve(preset.with_values({"method.rewards": [{"reward": name}]}), tmp_path)
+        other = preset.with_values({"method.rewards": [{"reward": name}]})
+        for refuses in (lambda one: resolve(one, tmp_path), lambda one: to_look_at(one).plan()):
+            with pytest.raises(UserError, match=f"{name} compares with reference answers, and the rows"):
+                refuses(other)
     with pytest.raises(UserError, match="prompt-only rows, and supervised fine-tuning needs one answer"):
         resolve(loads(text.partition("method")[0], "mine.yaml"), tmp_path)

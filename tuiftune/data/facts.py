@@ -35,6 +35,7 @@ class DataFacts:
     longest_answer: int | None = None  # tokens of the longest held-out answer; None: nothing has one
     around_answer: int = 0  # most tokens that stand around a held-out answer: reasoning, the template's marks
     test: Twins | None = None  # the rows of data.test, and how many of them the others have too
+    answered: bool = True  # some of the first rows have a reference answer
     reward: str = ""  # that could check the reference answers; "" if none
     dropped: int = 0  # rows that keep no trained token within data.max_length, estimated where there are many
     equal: int = 0  # comparisons of two equal answers, which are not trained on

@@ -149,6 +149,7 @@ def measure(
         longest_rows=longest,
         dropped=dropped,
         equal=equal,
+        answered=any(one.reference for one in islice(asked(), LOOKED_AT)),
         reward=_reward(islice(asked(), LOOKED_AT)),
     )
 

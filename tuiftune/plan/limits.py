@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune import stages, techniques
+from tuiftune import rewards, stages, techniques
 from tuiftune.errors import UserError
 from tuiftune.figures import plural
 from tuiftune.models import count, prequantized, weights
@@ -72,6 +72,8 @@ def check(
             remedy="use a base model of another family, such as Llama, Qwen3 or Gemma 3",
         )
     if stage.rollouts and facts is not None:
+        if not facts.answered:
+            rewards.check_references(preset.method.rewards, [""])
         prompts = preset.training.effective_batch // preset.method.generations
         if facts.rows < prompts:
             raise UserError(
