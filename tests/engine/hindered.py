@@ -56,6 +56,13 @@ def may_lose(seconds: list[float]) -> None:
     cost.SHORTEST_INTERVAL, cost.LOST_SECONDS = seconds
 
 
+def checks_on(device: str) -> None:
+    """The preflight check is made unasked on this device, too."""
+    from tuiftune.engine.training import assembly
+
+    assembly.UNASKED = ("cuda", device)
+
+
 def stuck_after(seconds: float) -> None:
     from tuiftune.engine.process import gpu
 

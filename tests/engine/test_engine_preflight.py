@@ -257,3 +257,31 @@ def test_a_memory_limit_binds_the_allocator(monkeypatch: pytest.MonkeyPatch) -> 
     for limit in (24 << 30, 200 << 30):
         gpu.keep_within(limit)
     assert told == [((24 << 30) - CONTEXT) / (80 << 30), 1.0]
+
+
+def test_the_same_run_is_not_measured_twice(
+    engine: Engine, make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A second run takes over what the first measured; one of another rank or length does not."""
+    hindrance = {"module": "hindered", "checks_on": "cpu"}
+    hindrance["environment"] = {"XDG_STATE_HOME": str(tmp_path / "state")}  # type: ignore[assignment]
+    changes = {"training__max_steps": 2, "data__eval": 0.0, "evaluation__rows": 0, "method__dropout": 0.1}
+
+    def checked(plan: dict[str, Any] | None = None, **other: Any) -> tuple[Path, dict[str, Any]]:
+        run = make_run(**{**changes, **other}, plan=plan or {})
+        assert engine.start("train", run, fault=hindrance).wait() == 0
+        (event,) = [event for event in tiny.events(run, "memory") if event.get("preflight")]
+        return run, event
+
+    (first, measured), (second, again) = checked(), checked()
+    assert "reused" not in measured
+    assert measured["seconds"] > 0
+    assert (again["reused"], again["seconds"]) == (first.name, 0.0)
+    assert again["device"] == measured["device"]
+    found = json.loads((second / "preflight.json").read_text())
+    assert found["reused"] == first.name
+    assert found["checkpoint"] == json.loads((first / "preflight.json").read_text())["checkpoint"]
+    assert losses(first) == losses(second)
+    assert trained(first) == trained(second)
+    others = checked(method__rank=2), checked(data__max_length=48), checked(plan={"preflight": True})
+    assert not any("reused" in event for _, event in others)

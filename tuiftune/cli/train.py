@@ -46,7 +46,8 @@ def train(
         bool | None,
         typer.Option(
             "--preflight/--no-preflight",
-            help="Run a preflight check on the longest rows before training. [default: on if there is a GPU]",
+            help="Run a preflight check on the longest rows before training. [default: on if there is a GPU, "
+            "and the same run was not measured here before]",
         ),
     ] = None,
     queue: Annotated[

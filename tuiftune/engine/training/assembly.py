@@ -10,7 +10,7 @@ from tuiftune.engine.model import base as bases
 from tuiftune.engine.model import fp8_base
 from tuiftune.engine.model.empty import empty_model, places_itself
 from tuiftune.engine.techniques import applied
-from tuiftune.engine.training import arguments, base_in_fp8, optimizations, settings
+from tuiftune.engine.training import arguments, base_in_fp8, measured_before, optimizations, settings
 from tuiftune.engine.training.callback import Progress, Rhythm
 from tuiftune.engine.training.fingerprint import WEIGHTS, compare, fingerprint, of_base
 from tuiftune.engine.training.preflight import Preflight
@@ -20,10 +20,12 @@ from tuiftune.errors import UserError
 if TYPE_CHECKING:
     from tuiftune.engine.distributed.group import Group
     from tuiftune.engine.model.base import Base
+    from tuiftune.engine.training.measured_before import Before
     from tuiftune.engine.training.opening import RunContext
     from tuiftune.engine.training.settings import Settings
     from tuiftune.engine.training.trainer import RunTrainer
 
+UNASKED = ("cuda",)  # devices on which the preflight check is made unasked
 EVAL_GROUPS = 8  # batches of a small evaluation set at least, from whose losses its interval is computed
 
 
@@ -43,11 +45,14 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
         raise UserError(
             "the files changed while its processes read them", place="data", remedy="start it again"
         )
-    _know_base(print_, base, group)
+    known_base = _know_base(print_, base, group)
     saved = {} if context.force else start.saved.get("fingerprint", {})
     place = str(start.checkpoint.path if start.checkpoint else "")
     if saved:
         compare(saved, print_, place, but=wanted.may_differ)
+    checks = _checks(context)
+    key = measured_before.key(print_, wanted, device) if checks and known_base else ""
+    before = _measured_before(context, key)
     report.phase("loading", "weights")
     set_seed(wanted.preset.training.seed)
     model = _load(base, wanted, device, group)
@@ -101,12 +106,10 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
         whole = wanted.preset.method.result_dtype
         trainer.written_in = bases.stored_dtype(base) if whole == "base" else whole
     arguments.settle_steps(trainer, wanted, report)
-    wanted_here = device == "cuda" if wanted.preflight is None else wanted.preflight
     preflight = None
-    # Sampling waits for the other processes, and so does DeepSpeed's backward pass.
-    alone = group.size == 1 or not (wanted.stage.writes or wanted.divided)
-    if wanted_here and start.checkpoint is None and alone:
-        preflight = Preflight(wanted, report, device, store.directory.parent / settings.PREFLIGHT)
+    if checks:
+        kept = store.directory.parent / settings.PREFLIGHT
+        preflight = Preflight(wanted, report, device, kept, before=before, key=key)
         rhythm.before_training = preflight.run
     technique.restore(trainer.model, wanted)
     if wanted.sharded:
@@ -114,6 +117,26 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
     if wanted.preset.training.compile is True:
         optimizations.compile_layers(trainer.model)
     return trainer, preflight
+
+
+def _checks(context: RunContext) -> bool:
+    """Whether a preflight check comes first, as asked or because there is a GPU."""
+    wanted = context.wanted
+    asked = context.device in UNASKED if wanted.preflight is None else wanted.preflight
+    # Sampling waits for the other processes, and so does DeepSpeed's backward pass.
+    alone = context.group.size == 1 or not (wanted.stage.writes or wanted.divided)
+    return asked and context.start.checkpoint is None and alone
+
+
+def _measured_before(context: RunContext, key: str) -> Before | None:
+    """What the same run measured earlier, unless a check was asked for by name."""
+    wanted, group = context.wanted, context.group
+    found = measured_before.find(key, wanted.capacity) if key and wanted.preflight is None else None
+    found = group.first(found)
+    if found is not None and group.leads:
+        base_in_fp8.take_over(context.run.path, found.base, context.report)
+    group.meet()  # before any reads what is kept of FP8
+    return found
 
 
 def _load(base: Base, wanted: Settings, device: str, group: Group) -> Any:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuiftune.engine.model.fp8 import Fp8Linear
+    from tuiftune.engine.process.report import Report
     from tuiftune.engine.training.opening import RunContext
     from tuiftune.engine.training.trainer import RunTrainer
 
@@ -47,6 +48,16 @@ def _kept(run: Path, key: str) -> dict[str, Any]:
     except (UserError, KeyError, TypeError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def take_over(run: Path, found: Mapping[str, Any], report: Report) -> None:
+    """Keep and tell what the same run measured earlier as this one's own."""
+    if paths.is_file(run / settings.BASE_IN_FP8) or "in_16_bit" not in found:
+        return
+    _store(run, dict(found))
+    if isinstance(found.get("losses"), dict):
+        report.emit("base", **{name: found[name] for name in ("losses", "rows", "tokens", "held_out")})
+        _judge(found["losses"], report.warning)
 
 
 def compares(wanted: settings.Settings, run: Path) -> bool:

@@ -16,11 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import documents
 from tuiftune.engine.process import gpu
 from tuiftune.engine.process.faults import ending_of
 from tuiftune.engine.training import optimizations
 from tuiftune.engine.training.checkpoint_size import checkpoint_bytes
-from tuiftune.engine.training.settings import preflight_of
+from tuiftune.engine.training.measured_before import Before, note
+from tuiftune.engine.training.settings import BASE_IN_FP8, preflight_of
 from tuiftune.errors import ExitCode
 from tuiftune.figures import size
 from tuiftune.preset.sizes import GIB
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 UPDATES = 2  # the first allocates the optimizer's states, the second runs in addition to them
 LARGEST_SAVE = 6 * GIB  # bytes; more would take a slow disk longer than a preflight check may
+MEASURED = ("allocated", "reserved", "device")
 MICRO_STEPS = 2  # of an update at most: from the second on, gradients are in memory with activations
 
 
@@ -62,13 +65,27 @@ class Preflight:
     then they agree: none goes on where one ran out of memory, and the fullest GPU counts.
     """
 
-    def __init__(self, settings: Settings, report: Report, device: str, path: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        report: Report,
+        device: str,
+        path: Path,
+        *,
+        before: Before | None = None,
+        key: str = "",
+    ) -> None:
+        """`before` is what the same run measured earlier; `key` is what this one is remembered by."""
         self._settings, self._report, self._device, self._path = settings, report, device, path
+        self._before, self._key = before, key
         self._shared = settings.sharded
         self._fitting: int | None = None  # rows that were measured to fit, while more of them are tried
 
     def run(self, trainer: RunTrainer) -> None:
         """Measure, tell and store it. ResizeError where another micro batch has to be tried."""
+        if self._before is not None:
+            self._take_over(trainer, self._before)
+            return
         began = time.monotonic()
         compiles = self._settings.preset.training.compile is True
         self._report.phase("preflight", "the first step compiles the layers" if compiles else "")
@@ -101,6 +118,21 @@ class Preflight:
         agreed = trainer.group.first((wanted.rows, wanted.why) if wanted else None)
         if agreed is not None:
             raise ResizeError(*agreed)
+
+    def _take_over(self, trainer: RunTrainer, before: Before) -> None:
+        """Tell and store what the same run measured, as its own."""
+        from tuiftune.runs.store.directory import write_text
+
+        if not trainer.group.leads:
+            return
+        self._report.phase("preflight", f"measured by {before.run}, which is the same")
+        measured = {name: before.check["measured"].get(name) for name in MEASURED}
+        more = {"preflight": True, "seconds": 0.0, "reused": before.run}
+        self._report.emit("memory", **measured, **self._settings.predictions, **more)
+        document = {**before.check, "seconds": 0.0, "reused": before.run}
+        write_text(self._path, json.dumps(document, indent=1))
+        if saved := before.check.get("checkpoint"):
+            trainer.rhythm.saved(float(saved["seconds"]))
 
     def _try(self, trainer: RunTrainer) -> Tried:
         try:
@@ -138,6 +170,10 @@ class Preflight:
             trainer.rhythm.saved(saved["seconds"])
         if more := self._room_for_more(micro, held):
             self._fitting = micro
+        elif self._key and micro == preflight_of(self._path)["planned_micro_batch"]:
+            run = self._path.parent
+            base = documents.read_json(run / BASE_IN_FP8) if self._settings.fp8 else {}
+            note(self._key, Before(run.name, preflight_of(self._path), base))
         return more
 
     def _fewer(self, rows: int) -> ResizeError:

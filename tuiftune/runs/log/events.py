@@ -15,7 +15,8 @@ score       step, when, exact_match, matched, rows
 samples     step, when, file, count, seconds  (the rows themselves stay in samples.jsonl, never in the log)
 gpu         gpus: [{index, name, utilisation, memory_used, memory_total, power_w, temperature_c, throttle}],
             cpu (percent), host_memory_used, host_memory_total, disk_free
-memory      allocated, reserved, device, predicted, predicted_allocated, predicted_reserved, preflight
+memory      allocated, reserved, device, predicted, predicted_allocated, predicted_reserved, preflight,
+            reused (the run whose preflight check it is)
 shards      parallel, parameter_bytes (what each process holds between steps, by rank)
 links       processes, hosts, backend (nccl, gloo), bytes (of an all-reduce), seconds, bytes_per_second (bus
             bandwidth), expected (by the plan's table), peer_access, without_peer (pairs of GPUs), torch, nccl

@@ -176,7 +176,10 @@ def _preflight(preflight: dict[str, Any]) -> str:
     for key in ("reserved", "device"):
         if measured.get(key):
             words = f"Preflight check on the longest rows: {size(measured[key])} {key}"
-            return words + (f", {size(predicted[key])} predicted." if predicted.get(key) else ".")
+            if predicted.get(key):
+                words += f", {size(predicted[key])} predicted"
+            other = preflight.get("reused")
+            return words + (f" (measured by {other}, which is the same)." if other else ".")
     return ""
 
 
