@@ -74,7 +74,7 @@ async def test_every_panel_is_a_key_away_on_a_small_screen(app: Callable[..., Tu
             "7": ("left          about", "% of the budget limit of $2.00 used", "to finish     $0.5"),
             "8": ("on the GPU    4.0 GiB, 5.0 GiB predicted", "next save     step 60, in "),
             "9": (
-                "20 ★   now       7 B  1.400   ✓ verified",
+                "20 ★   now      78 B  1.400   ✓ verified",
                 "★ lowest eval loss so far",
                 "needs 12.0 MiB, 51.0 GiB free",
             ),

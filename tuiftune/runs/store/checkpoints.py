@@ -102,6 +102,7 @@ def _stored(step: int, path: Path) -> Stored:
     size = 0
     try:
         sealed = os.stat(path / MANIFEST)
+        size = sealed.st_size  # as the event of its saving counts it
         files = documents.read_json(path / MANIFEST)["files"]
         for name, listed in files.items():
             there = os.stat(path / name).st_size

@@ -43,7 +43,7 @@ class Saves(Canvas):
             lines.append(Line("No checkpoints yet", "faint"))
             return lines
         by = state.best_by.replace("_", " ")
-        lines.append(Line(f"{'step':>8}   {'age':>5} {'size':>9}  {by or 'eval loss'}", "faint"))
+        lines.append(Line(f"{'step':>8}  {'age':>6} {'size':>9}  {by or 'eval loss'}", "faint"))
         losses = {
             seen.step: seen.value if by else seen.loss for seen in state.evaluations if seen.when == "during"
         }
@@ -51,8 +51,8 @@ class Saves(Canvas):
         for one in self._stored:
             age = ago(max(0.0, time.time() - one.t)) if one.t else self.glyphs.missing
             star = self.glyphs.best if one.step == best else ""
-            line = Line(f"{one.step:>8,} ", "strong").add(star, "accent").to(11)
-            line.add(f"{age:>5} {size(one.bytes):>9}  ", "strong")
+            line = Line(f"{one.step:>8,} ", "strong").add(star, "accent").to(10)
+            line.add(f"{age:>6} {size(one.bytes):>9}  ", "strong")
             line.add(f"{real(losses.get(one.step)):<7} ", "soft")
             if one.fault:
                 line.add(f"{self.glyphs.error} {one.fault}", "error")
