@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from tuiftune.interop.mapping import Rules
 
 TOOL = "ms-swift"
+LONGEST = (
+    "unset there: rows as long as the model takes. Here they are truncated at 2,048 tokens: data.max_length"
+)
 ROWS, ACCUMULATION = "per_device_train_batch_size", "gradient_accumulation_steps"
 LOSSES = {"default": "assistant", "last_round": "completion", "all": "all"}
 STAGES = {"sft": "sft", "pt": "pretrain", "rm": "reward"}  # and, of rlhf, its own
@@ -133,6 +136,8 @@ def read(transfer: Transfer) -> None:
     batch(transfer, ROWS, ACCUMULATION, 1)
     warmup(transfer)
     transfer.apply(shared() | RULES)
+    if "max_length" not in transfer.given:
+        transfer.leave("max_length", None, LONGEST, "changed")
     unset.fill(transfer, unset.SWIFT)
     unset.held_out(transfer, "split_dataset_ratio")
     rate(transfer)

@@ -9,7 +9,7 @@ from tuiftune.errors import UserError
 from tuiftune.figures import plural
 from tuiftune.models import count, prequantized, weights
 from tuiftune.models.kinds import version
-from tuiftune.plan import attention, static, teacher
+from tuiftune.plan import attention, optimizers, static, teacher
 from tuiftune.plan.attempt import options_of
 from tuiftune.printable import printable
 from tuiftune.techniques.base import FP8, NF4
@@ -54,6 +54,7 @@ def check(
             place="data.max_length",
             remedy=f"use at most {arch.max_length}",
         )
+    optimizers.check(preset.training.optimizer, here=device.source == "detected")
     stage = stages.every()[preset.method.stage]
     stage.check_method(preset.method, adapted=technique.adapters)
     teacher.check(preset, model)
