@@ -44,9 +44,8 @@ def reloaded(run: Path) -> tuple[Any, Any]:
     return AutoPeftModelForCausalLM.from_pretrained(where).eval(), AutoTokenizer.from_pretrained(where)
 
 
-@pytest.mark.parametrize(
-    "technique", [pytest.param(key, marks=[] if key == "loraplus" else [pytest.mark.long]) for key in HERE]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("technique", HERE)
 def test_it_trains_resumes_and_reloads(
     technique: str, engine: Engine, make_run: Callable[..., Path], data: Path
 ) -> None:
