@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tuiftune.preset.schema import Preset
-from tuiftune.runs import provenance
+from tuiftune.runs import data_files, provenance
 from tuiftune.runs.reproduction import Reproduced
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def test_what_scores_the_answers_is_named_with_its_content(tmp_path: Path) -> No
     listed = [{"reward": "python", "path": str(scorer)}, {"reward": "model", "path": str(tmp_path / "run")}]
     method = {"stage": "grpo", "rewards": listed}
     values = {"model": {"base": "builtin:tiny"}, "data": {"train": str(rows)}, "method": method}
-    found = provenance.files_of(Preset.model_validate(values))
+    found = data_files.files_of(Preset.model_validate(values))
     assert found == [rows, scorer, model / "config.json", model / "model.safetensors"]
 
 
@@ -101,7 +101,7 @@ def test_the_software_is_this_checkout_with_the_libraries_that_compute(tmp_path:
     assert len(told["commit"].removesuffix("-dirty")) == 40
     assert {"torch", "transformers", "numpy", "safetensors"} <= told["libraries"].keys()
     (tmp_path / "file").write_text("abc")
-    assert provenance.digest_of_file(tmp_path / "file").startswith("ba7816bf8f01cfea")
+    assert data_files.digest_of_file(tmp_path / "file").startswith("ba7816bf8f01cfea")
 
 
 def test_the_same_run_is_the_same_only_where_everything_was_compared() -> None:
@@ -121,7 +121,7 @@ def test_data_that_changed_since_is_named(tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     plan.write_text("{}")
     data = [
-        {"path": str(path), "bytes": path.stat().st_size, "sha256": provenance.digest_of_file(path)}
+        {"path": str(path), "bytes": path.stat().st_size, "sha256": data_files.digest_of_file(path)}
         for path in (rows, test)
     ]
     run: Any = SimpleNamespace(
@@ -130,13 +130,13 @@ def test_data_that_changed_since_is_named(tmp_path: Path) -> None:
         planned=lambda: SimpleNamespace(document={"provenance": {"data": data}}),
         plan=lambda: SimpleNamespace(preset=lambda place: preset),
     )
-    assert provenance.changed_told(run) == []
+    assert data_files.changed_told(run) == []
     later = plan.stat().st_mtime + 10
     os.utime(rows, (later, later))
-    assert provenance.changed_data(run) == [], "written again, with the same rows"
+    assert data_files.changed_data(run) == [], "written again, with the same rows"
     rows.write_text('{"prompt": "a", "completion": "c"}\n')
     os.utime(rows, (later, later))
     with test.open("a") as file:
         file.write("\n")
-    assert provenance.changed_data(run) == [str(rows), str(test)]
-    assert "Changed since one was trained: " in provenance.changed_told(run)[0]
+    assert data_files.changed_data(run) == [str(rows), str(test)]
+    assert "Changed since one was trained: " in data_files.changed_told(run)[0]

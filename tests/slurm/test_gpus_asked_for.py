@@ -9,6 +9,7 @@ from cluster import Cluster, missing
 
 from tuiftune.engine_call import Job
 from tuiftune.errors import UserError
+from tuiftune.jobs import slurm_commands
 from tuiftune.jobs.backends import slurm
 from tuiftune.runs.store.directory import RunDir
 
@@ -58,7 +59,7 @@ def test_gpus_are_asked_for_as_the_cluster_takes_it(
     refused: str, asked: str, run: RunDir, cluster: Cluster
 ) -> None:
     (cluster.place / "cli_filter.lua").write_text(FILTER.replace("REFUSED", refused))
-    assert slurm.gpus_of("debug") == [("", 2)]
+    assert slurm_commands.gpus_of("debug") == [("", 2)]
     slurm.want(run, slurm.Wanted("debug", gpus=2))
     number = slurm.BACKEND.submit(Job("train", run=run.path), run)
     script = (run.control_path / slurm.SCRIPT).read_text()

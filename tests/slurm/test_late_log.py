@@ -11,7 +11,7 @@ import pytest
 
 from tuiftune.engine_call import Job
 from tuiftune.errors import UserError
-from tuiftune.jobs import starting
+from tuiftune.jobs import slurm_commands, starting
 from tuiftune.jobs.backends import slurm
 from tuiftune.jobs.slurm_request import elsewhere
 from tuiftune.runs.store.directory import RunDir
@@ -47,7 +47,7 @@ def run_of(place: Path, silent: float) -> RunDir:
 def test_last_words_are_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: str, silent: float, state: str
 ) -> None:
-    monkeypatch.setattr(slurm, "_state", lambda number: (job, "Resources"))
+    monkeypatch.setattr(slurm_commands, "state", lambda number: (job, "Resources"))
     seen = slurm.BACKEND.status(run_of(tmp_path, silent))
     assert seen.state == state
     if state == "died":
@@ -59,7 +59,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
     """Slurm's commands, each a script that says so."""
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    monkeypatch.setattr(slurm, "STALE_SECONDS", -1.0)
+    monkeypatch.setattr(slurm_commands, "STALE_SECONDS", -1.0)
 
     def answer(**says: str) -> None:
         for name, script in says.items():

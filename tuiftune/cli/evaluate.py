@@ -91,7 +91,7 @@ def evaluate(
     from tuiftune.jobs.contenders import Contenders
     from tuiftune.jobs.contenders import target as meant
     from tuiftune.outputs import keep_apart
-    from tuiftune.runs.provenance import files_of
+    from tuiftune.runs.data_files import files_of
 
     first = meant(target, runs)
     own: list[Path] = []

@@ -11,7 +11,7 @@ from tuiftune.evaluate.answer_cache import AnswerCache
 from tuiftune.evaluate.contender import questions_of
 from tuiftune.jobs import harness
 from tuiftune.jobs.evaluating import of_run
-from tuiftune.runs import provenance
+from tuiftune.runs import data_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ def benchmark(
     if tasks is not None:
         contenders.close()  # lm-eval loads the models itself
         told = harness.measure(wanted, tasks, limit=task_rows, progress=lambda what, _: progress(what, 0, 1))
-    changed = provenance.changed_told(wanted.run) if learned is not None and wanted.run is not None else []
+    changed = data_files.changed_told(wanted.run) if learned is not None and wanted.run is not None else []
     notes = (*contenders.notes, *changed)
     return Benchmark(after, before, compared, tuple(refusals), unsafe, says, learned, told, notes)
 

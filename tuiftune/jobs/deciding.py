@@ -19,7 +19,7 @@ from tuiftune.evaluate.answer_cache import key_of
 from tuiftune.evaluate.contender import Answered, questions_of
 from tuiftune.evaluate.task import task_of
 from tuiftune.jobs.evaluating import leaked, mixed_in, of_run, scorers_for
-from tuiftune.runs import provenance
+from tuiftune.runs import data_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -239,7 +239,7 @@ def splits_of(data: str | None, run: RunDir | None, *, share: float, test: str |
             "no training row has a prompt and an answer", place=", ".join(sources), remedy="add rows"
         )
     tested = questions_of(tests or [], None)
-    notes = [] if run is None else list(provenance.changed_told(run))
+    notes = [] if run is None else list(data_files.changed_told(run))
     if test is not None:
         seen = [*train, *held, *mixed_in(run, train, held, notes)]
         notes += [f"Of the test rows: {words}" for words in leaked(seen, tests or [])]

@@ -12,7 +12,7 @@ from tuiftune.evaluate.answer_cache import AnswerCache, key_of
 from tuiftune.evaluate.contender import questions_of
 from tuiftune.evaluate.extras import INSTALL
 from tuiftune.evaluate.task import task_of
-from tuiftune.runs import provenance
+from tuiftune.runs import data_files
 from tuiftune.runs.state.readings import part
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def mixed_in(
 def _known(run: RunDir, *, needed: bool) -> tuple[Split, list[str]]:
     """The rows of a run, and what is to be said of them; none where they are gone and not `needed`."""
     try:
-        return of_run(run), provenance.changed_told(run)
+        return of_run(run), data_files.changed_told(run)
     except UserError as fault:
         if needed:
             raise

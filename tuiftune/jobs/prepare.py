@@ -21,7 +21,7 @@ from tuiftune.preset.file import dump
 from tuiftune.preset.naming import run_name
 from tuiftune.preset.places import absolute
 from tuiftune.printable import printable
-from tuiftune.runs import provenance
+from tuiftune.runs import data_files, provenance
 from tuiftune.runs.state.ahead import STATES
 from tuiftune.runs.store.directory import (
     RunDir,
@@ -182,7 +182,7 @@ def check_inputs(run: RunDir) -> None:
     from tuiftune.models.weights import require
 
     preset = run.plan().preset(printable(str(run.plan_path)))
-    provenance.files_of(preset)
+    data_files.files_of(preset)
     require(resolve(preset.model.base, preset.model.revision))
     if (taught := teacher.of(preset)) is not None:
         require(taught)

@@ -54,10 +54,12 @@ def elsewhere(
         raise UserError("Slurm requeues a run itself", place="--keep-alive", remedy="leave it out")
     if queue:
         raise UserError("Slurm has a queue of its own", place="--queue", remedy="leave it out")
+    from tuiftune.jobs import slurm_commands
     from tuiftune.jobs.backends import slurm
 
     slurm.check()
-    kind, plan_for, count = _gpu(gpu, slurm.gpus_of(partition), partition or "the default partition", nodes)
+    there = slurm_commands.gpus_of(partition)
+    kind, plan_for, count = _gpu(gpu, there, partition or "the default partition", nodes)
     return Elsewhere(SLURM, plan_for, slurm.Wanted(partition, nodes, kind, count))
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import paths
+from tuiftune.runs.data_files import digest_of_file
 from tuiftune.runs.log.reader import EventReader
-from tuiftune.runs.provenance import digest_of_file
 from tuiftune.runs.state.readings import whole
 
 if TYPE_CHECKING:

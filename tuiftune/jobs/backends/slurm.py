@@ -12,8 +12,6 @@ import math
 import os
 import re
 import shlex
-import shutil
-import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING
 from tuiftune import documents, paths
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.interpreter import command, environment
+from tuiftune.jobs import slurm_commands as commands
 from tuiftune.jobs.backends.local import BACKEND as LOCAL
 from tuiftune.jobs.backends.local import note_killed
 from tuiftune.printable import printable
@@ -39,20 +38,9 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 1.0
 ARRIVES_WITHIN = 60.0  # seconds, as long as NFS may show a file as it was (acregmax)
-ENDS_WITHIN = 30.0  # seconds that a canceled job is waited for
-ASK_SECONDS = 60.0  # longest wait for an answer of Slurm's
 NOTICE_SECONDS = 120  # before the time limit, in which a checkpoint is saved
 SPARE_MINUTES = 15  # of the time limit beyond the run's own limit, for loading and scoring
-WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "SUSPENDED")
-RUNS = ("RUNNING", "RESIZING", "SIGNALING", "STOPPED")
-ENDING = ("COMPLETING", "STAGE_OUT")
-OVER = (
-    "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "REVOKED",
-    "TIMEOUT",
-)  # fmt: skip
 MOST_BYTES = 64 * 1024
-STALE_SECONDS = 2.0  # a controller serves many users
-_answers: dict[int, tuple[float, tuple[str, str]]] = {}
 NUMBER = re.compile(r"\s*([0-9]+)(?:;.*)?")  # what sbatch prints of a job, perhaps with its cluster
 SCRIPT, NOTE = "slurm.sh", "slurm.json"
 
@@ -77,7 +65,7 @@ class Slurm:
     """Submits, asks and cancels by Slurm's own commands."""
 
     def submit(self, job: Job, run: RunDir) -> int:
-        if (waiting := _job_of(run)) is not None and _state(waiting)[0] not in (*OVER, ""):
+        if (waiting := _job_of(run)) is not None and commands.state(waiting)[0] not in (*commands.OVER, ""):
             raise UserError(
                 f"the run is job {waiting} of Slurm already",
                 place=run.name,
@@ -109,14 +97,14 @@ class Slurm:
         if number is None:
             return vitals(run)
         try:
-            state, why = _state(number)
+            state, why = commands.state(number)
         except UserError as fault:
             return _unasked(vitals(run), number, fault)
-        if state in WAITING:
+        if state in commands.WAITING:
             return Vitals("queued", f"job {number} of Slurm: {why.lower() or state.lower()}")
         seen = vitals(run)
-        if state in (*RUNS, *ENDING):
-            return seen if seen.running or state in ENDING else _starting(seen, number)
+        if state in (*commands.RUNS, *commands.ENDING):
+            return seen if seen.running or state in commands.ENDING else _starting(seen, number)
         if seen.running and (seen.silent_for or 0.0) < ARRIVES_WITHIN:
             return seen  # its last words may still be on their way through the shared file system
         if seen.state == "queued":
@@ -130,14 +118,14 @@ class Slurm:
         number = _job_of(run)
         if number is None:
             return LOCAL.stop(run, by, kill=kill)
-        state = _state(number)[0]
-        if state in (*OVER, ""):
+        state = commands.state(number)[0]
+        if state in (*commands.OVER, ""):
             return False
-        if state in WAITING:
-            _cancel(number)
+        if state in commands.WAITING:
+            commands.cancel(number)
             control.note_submitted(run, None)
         elif kill:
-            _cancel(number)  # Slurm sends SIGTERM before SIGKILL, so there may be time for a checkpoint
+            commands.cancel(number)  # SIGTERM before SIGKILL, so there may be time for a checkpoint
             if vitals(run).state in ("running", "died", "preempted"):
                 note_killed(run, by)
         else:
@@ -172,47 +160,15 @@ def want(run: RunDir, wanted: Wanted) -> None:
 
 def offered() -> list[str]:
     """Return the values of `--on` for this machine: Slurm's default partition, if Slurm is here."""
-    return [] if any(_missing()) else ["slurm"]
+    return [] if any(commands.missing()) else ["slurm"]
 
 
 def check() -> None:
     """Raise UserError if this machine cannot submit to Slurm."""
-    for program in _missing():
+    for program in commands.missing():
         raise UserError(
             f"{program} is not installed", place="--on slurm", remedy="run it on the cluster's login node"
         )
-
-
-def _missing() -> Iterator[str]:
-    return (program for program in ("sbatch", "squeue", "scancel") if shutil.which(program) is None)
-
-
-def gpus_of(partition: str) -> list[tuple[str, int]]:
-    """Return the types of GPU in a partition with their number per node; the type is "" where it has none.
-
-    Raises UserError for an unknown partition.
-    """
-    where = ["-p", partition] if partition else []
-    found: dict[str, int] = {}
-    lines = [line for line in _ask("sinfo", "-h", "-o", "%P %G", *where).splitlines() if line.strip()]
-    if partition and not lines:
-        names = sorted({line.split()[0].rstrip("*") for line in _ask("sinfo", "-h", "-o", "%P").splitlines()})
-        raise UserError(
-            f"the cluster has no partition {printable(partition)}",
-            place="--on",
-            remedy=f"use one of: {', '.join(names)}",
-        )
-    default = next((line.split()[0] for line in lines if line.split()[0].endswith("*")), "")
-    for line in lines:
-        name, _, resources = line.partition(" ")
-        if not partition and default and name != default:
-            continue
-        for one in resources.split(","):
-            kind, *rest = one.split("(")[0].split(":")
-            if kind == "gpu" and rest and rest[-1].isdigit():
-                gpu = rest[0] if len(rest) > 1 else ""
-                found[gpu] = max(found.get(gpu, 0), int(rest[-1]))
-    return sorted(found.items())
 
 
 def _submitted(run: RunDir, job: Job, wanted: Wanted) -> str:
@@ -224,13 +180,13 @@ def _submitted(run: RunDir, job: Job, wanted: Wanted) -> str:
     path = run.control_path / SCRIPT
     write_text(path, script(run, job, wanted))
     try:
-        return _ask("sbatch", "--parsable", str(path)).strip()
+        return commands.ask("sbatch", "--parsable", str(path)).strip()
     except UserError:
-        if not wanted.gpus or "select/cons_tres" not in _ask("scontrol", "show", "config"):
+        if not wanted.gpus or "select/cons_tres" not in commands.ask("scontrol", "show", "config"):
             raise
         write_text(path, script(run, job, wanted, per_node=True))
         with suppress(UserError):
-            return _ask("sbatch", "--parsable", str(path)).strip()
+            return commands.ask("sbatch", "--parsable", str(path)).strip()
         write_text(path, script(run, job, wanted))
         raise
 
@@ -302,22 +258,13 @@ def after(path: str) -> None:
     run = RunDir.open(Path(path))
     number = os.environ.get("SLURM_JOB_ID")
     if number and vitals(run).state == "preempted" and control.stop_requested(run) is None:
-        state, why = _state_now(int(number))
-        again = state in WAITING or why == "BeginTime"  # a requeued job waits for a while
+        state, why = commands.state_now(int(number))
+        again = state in commands.WAITING or why == "BeginTime"  # a requeued job waits for a while
         if again or state == "RUNNING":
             run.pid_path.unlink(missing_ok=True)  # of a process that has ended, as a new job has none
             control.note_submitted(run, f"job {number} of Slurm, requeued")
         if state == "RUNNING" and not again:
-            _ask("scontrol", "requeue", number)
-
-
-def _cancel(number: int) -> None:
-    """Return once the job is over, or Slurm takes too long to say so."""
-    _ask("scancel", str(number))
-    until = time.monotonic() + ENDS_WITHIN
-    while _state_now(number)[0] not in (*OVER, "") and time.monotonic() < until:
-        time.sleep(POLL_SECONDS / 2)
-    _answers.pop(number, None)
+            commands.ask("scontrol", "requeue", number)
 
 
 def _unasked(seen: Vitals, number: int, fault: UserError) -> Vitals:
@@ -362,47 +309,4 @@ def _noted(run: RunDir) -> dict[str, object]:
     return {} if paths.gone(path) else documents.read_json(path, MOST_BYTES)
 
 
-def _state(number: int) -> tuple[str, str]:
-    """A job's state and the reason that it waits for; "" once Slurm has forgotten it. Asked now and then."""
-    asked, answer = _answers.get(number, (-math.inf, ("", "")))
-    if time.monotonic() - asked > STALE_SECONDS:
-        answer = _state_now(number)
-        _answers[number] = (time.monotonic(), answer)
-    return answer
-
-
-def _state_now(number: int) -> tuple[str, str]:
-    try:
-        said = _ask("squeue", "-h", "-t", "all", "-j", str(number), "-o", "%T|%r").strip()
-    except UserError as fault:
-        if "Invalid job id" in fault.message:
-            return "", ""
-        raise
-    state, _, why = said.partition("|")
-    return state, "" if why == "None" else printable(why)
-
-
-def _ask(*words: str) -> str:
-    """What a command of Slurm's says. UserError, with its last line, where it fails."""
-    try:
-        done = subprocess.run(
-            words, capture_output=True, text=True, check=False, timeout=ASK_SECONDS, stdin=subprocess.DEVNULL
-        )
-    except FileNotFoundError:
-        raise UserError(
-            f"{words[0]} is not installed", place="Slurm", remedy="run it on the cluster's login node"
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise UserError(
-            f"{words[0]} has not answered for {ASK_SECONDS:g} s",
-            place="Slurm",
-            remedy="try again later",
-            exit_code=ExitCode.FAILED,
-        ) from None
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise UserError(printable(lines[-1].strip() if lines else f"{words[0]} failed"), place="Slurm")
-    return done.stdout
-
-
-__all__ = ["BACKEND", "Wanted", "after", "check", "gpus_of", "script", "want"]
+__all__ = ["BACKEND", "Wanted", "after", "check", "script", "want"]
