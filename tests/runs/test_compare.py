@@ -95,6 +95,20 @@ def test_losses_of_another_kind_are_said_not_to_be_comparable(
     assert table["eval loss after"].best == (None if named else 0)
 
 
+@pytest.mark.parametrize("file", [False, True])
+def test_another_seed_holds_out_other_rows_but_of_a_file(recorded: dict[str, RunDir], file: bool) -> None:
+    for number, name in enumerate(("h200-lora", "h200-qlora")):
+
+        def seeded(plan: Any, number: int = number) -> None:
+            plan["resolved"]["training"]["seed"] = number
+            plan["resolved"]["data"] |= {"eval": "held.jsonl"} if file else {}
+
+        edited(recorded[name], "plan.json", seeded)
+    found = compare([recorded["h200-lora"], recorded["h200-qlora"]])
+    assert any("training.seed differs" in remark for remark in found.remarks) is not file
+    assert {row.label: row for row in rows(found)}["eval loss after"].best == (0 if file else None)
+
+
 def test_the_same_rows_are_paired_by_mcnemar(recorded: dict[str, RunDir]) -> None:
     first, second = recorded["h200-lora"], recorded["h200-qlora"]
     path = second.result_path / "samples.jsonl"

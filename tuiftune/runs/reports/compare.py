@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 STAGE = "method.stage"
-HELD_OUT = ("data.train", "data.eval", "data.mix", "training.seed")  # what decides which rows are held out
+SEED = "training.seed"
+HELD_OUT = ("data.train", "data.eval", "data.mix", SEED)  # what decides which rows are held out
 OTHER_TOKENS = (
     "model.base",
     "model.revision",
@@ -101,18 +102,18 @@ class Pair:
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Of two runs or more, in the order they were given. `remarks` say what keeps figures from being
-    comparable."""
+    comparable; `apart` are settings that differ and decide which rows are held out."""
 
     runs: tuple[Contender, ...]
     settings: tuple[Difference, ...]
     pairs: tuple[Pair, ...]
     remarks: tuple[str, ...]
+    apart: tuple[str, ...] = ()
 
     @property
     def alike(self) -> bool:
         """Return True if the eval losses are of the same rows and tokens, by the same formula."""
-        settings = self.settings
-        return not any(one.key in HELD_OUT or _makes_losses(one, settings) for one in settings)
+        return not self.apart and not any(_makes_losses(one, self.settings) for one in self.settings)
 
     def document(self) -> dict[str, Any]:
         """What `compare --json` prints."""
@@ -134,14 +135,27 @@ def compare(runs: Sequence[RunDir]) -> Comparison:
         follower.refresh()
         states.append((run, follower.state, follower.vitals().state))
     contenders = tuple(_contender(*each) for each in states)
-    settings = tuple(_differences([_settings(run) for run in runs]))
+    each = [_settings(run) for run in runs]
+    settings = tuple(_differences(each))
+    apart = tuple(one.key for one in settings if one.key in HELD_OUT)
+    if all(_is_file(one.get("data.eval")) for one in each):  # its rows are the same, whatever the seed
+        apart = tuple(key for key in apart if key != SEED)
     answers = [_answers(run) for run in runs]
     pairs = tuple(
         pair
         for (one, other) in itertools.combinations(range(len(runs)), 2)
         if (pair := _pair(contenders[one], answers[one], contenders[other], answers[other])) is not None
     )
-    return Comparison(contenders, settings, pairs, tuple(_remarks(contenders, settings, pairs)))
+    remarks = tuple(_remarks(contenders, settings, pairs, apart))
+    return Comparison(contenders, settings, pairs, remarks, apart)
+
+
+def _is_file(held: Any) -> bool:
+    try:
+        float(held)
+    except (TypeError, ValueError):
+        return isinstance(held, str)
+    return False
 
 
 def _contender(run: RunDir, state: RunState, standing: str) -> Contender:
@@ -251,9 +265,11 @@ def _pair(
 
 
 def _remarks(
-    runs: Sequence[Contender], settings: Sequence[Difference], pairs: Sequence[Pair]
+    runs: Sequence[Contender],
+    settings: Sequence[Difference],
+    pairs: Sequence[Pair],
+    apart: Sequence[str],
 ) -> Iterator[str]:
-    apart = [one.key for one in settings if one.key in HELD_OUT]
     if apart:
         yield (
             f"{', '.join(apart)} {'differ' if len(apart) > 1 else 'differs'}: eval losses were measured "
