@@ -170,6 +170,12 @@ def test_what_the_shell_computes_is_computed(divided: str) -> None:
     assert "2 processes" in told(found)["per_device_train_batch_size"][1]
 
 
+@pytest.mark.parametrize("sum_", ["$(())", "$(expr )", "$((1/0))", "$((2**3))", "$((x", "`expr 1 /`"])
+def test_sums_that_are_none_are_told(sum_: str) -> None:
+    found = read(f"swift sft --model a/b --dataset c/d --gradient_accumulation_steps {sum_}")
+    assert told(found)["gradient_accumulation_steps"][0] == "left out"
+
+
 @pytest.mark.parametrize(
     "started",
     [

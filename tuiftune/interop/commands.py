@@ -120,7 +120,7 @@ def _commands(text: str) -> list[list[str]]:
     close.
     """
     plain = _uncommented(text.replace("\r\n", "\n")).replace("\\\n", " ")
-    plain = _SUMS.sub(lambda one: "$((" + re.sub(r"\s|\\", "", one[1] or one[2] or one[3]) + "))", plain)
+    plain = _SUMS.sub(_one_word, plain)
     reader = shlex.shlex(_ENDS.sub(r" \g<0> ", plain), posix=True, punctuation_chars=";&|\n")
     reader.whitespace, reader.whitespace_split, reader.commenters = " \t\r", True, ""
     try:
@@ -149,6 +149,12 @@ def _commands(text: str) -> list[list[str]]:
         number = exported.get(_ENVIRONMENT)
         found.append([f"{_ENVIRONMENT}={number}", *filled] if number else filled)
     return found
+
+
+def _one_word(found: re.Match[str]) -> str:
+    """A sum as one word, which `_filled` reads: `$((16/2))`."""
+    inside = found[1] or found[2] or found[3] or ""
+    return "$((" + re.sub(r"\s|\\", "", inside) + "))"
 
 
 def _uncommented(text: str) -> str:

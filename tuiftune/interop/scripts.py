@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -235,10 +236,12 @@ def script(text: str, place: str) -> Script:
 
 def _parsed(code: str, place: str) -> ast.Module:
     try:
-        try:
-            return ast.parse(code)
-        except SyntaxError:
-            return ast.parse(_without_magics(code))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what stands in the script
+            try:
+                return ast.parse(code)
+            except SyntaxError:
+                return ast.parse(_without_magics(code))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
         line = getattr(fault, "lineno", None)
         where = f"{place} line {line}" if line else place
