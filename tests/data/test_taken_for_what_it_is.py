@@ -308,6 +308,7 @@ def test_an_export_of_two_labels_or_two_texts_is_asked_about(more: dict[str, Any
     path = jsonl(tmp_path / "a.jsonl", tickets(**more))
     with pytest.raises(UserError, match="not detected") as fault:
         load(path)
-    assert "{prompt: question, completion: answer}" in fault.value.remedy
+    such_as = "Customer message, completion: Reply" if "Reply" in more else "question, completion: answer"
+    assert f"{{prompt: {such_as}}}" in fault.value.remedy
     with pytest.raises(UserError, match="column not found for text and label"):
         load(path, format="classification")

@@ -56,10 +56,15 @@ async def test_a_file_nobody_knows_is_mapped_and_read(
         )
         await until(pilot, lambda: "no known format: choose the columns below" in words(pilot.app))
         await until(pilot, lambda: "1 frage text Was ist 0?" in words(pilot.app))
+        await until(
+            pilot, lambda: "prompt frage completion antwort" in words(pilot.app)
+        )  # the two of sentences
+        await until(pilot, lambda: "assistant Es ist 0." in words(pilot.app))
+        await pilot.press("g", "right", "right", "right", "right")  # instruction, chat, sharegpt, pairs
         await until(pilot, lambda: "Choose the column of prompt and of completion" in words(pilot.app))
         await pilot.press("enter")  # it can't be taken like this
         assert isinstance(pilot.app.screen, ColumnMapping)
-        await pilot.press("1")  # the first role is selected
+        await pilot.press("down", "1")
         await until(pilot, lambda: "Choose the column of completion" in words(pilot.app))
         await pilot.press("1")
         await until(pilot, lambda: "cannot be both prompt and completion" in words(pilot.app))

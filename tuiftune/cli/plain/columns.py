@@ -64,7 +64,9 @@ def mapped(asks: Prompts, draft: Draft, *, offered: bool) -> Draft | None:
 
 
 def _roles(asks: Prompts, first: Beginning, kind: str) -> dict[str, str]:
-    guessed = _guessed(kind, first)
+    from tuiftune.data.detect.mapping import proposed
+
+    guessed = proposed(first, kind)
     found: dict[str, str] = {}
     for role in ASKED.get(kind, NEEDED[kind]):
         options = [Choice(column.name, printable(column.name)) for column in first.columns]
@@ -77,9 +79,3 @@ def _roles(asks: Prompts, first: Beginning, kind: str) -> dict[str, str]:
         if asked != NO_COLUMN:
             found[role] = asked
     return found
-
-
-def _guessed(kind: str, first: Beginning) -> dict[str, str]:
-    from tuiftune.data.detect.detect_format import roles_as
-
-    return roles_as(kind, first.rows, {})

@@ -13,6 +13,7 @@ from tuiftune.data.detect.format_detectors import (
     classification_rows,
     classified_by_values,
     instruction_rows,
+    paired_by_values,
     pairs_rows,
     positional_rows,
     prompt_rows,
@@ -106,7 +107,9 @@ def recognize(
     alone = all(name.lower().strip() in _WITHOUT_ANSWERS for name in known)
     if alone and (found := prompt_rows(sample, known)):
         return found
-    roles = _compared(known) or classified_by_values(sample, known) or _EXAMPLE
+    roles = (
+        _compared(known) or classified_by_values(sample, known) or paired_by_values(sample, known) or _EXAMPLE
+    )
     such_as = ", ".join(f"{role}: {printable(name)}" for role, name in roles.items())
     options = " ".join(f"--column {shlex.quote(f'{role}={printable(name)}')}" for role, name in roles.items())
     raise UndetectedError(

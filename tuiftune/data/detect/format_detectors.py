@@ -230,6 +230,14 @@ def classified_by_values(sample: list[Row], known: list[str]) -> dict[str, str]:
     return {"text": texts[0], "label": labels[0]} if len(labels) == len(texts) == 1 else {}
 
 
+def paired_by_values(sample: list[Row], known: list[str]) -> dict[str, str]:
+    """A prompt and its answer where exactly two columns hold sentences, in their order: a proposal to look
+    at, for nothing says which of them answers the other.
+    """
+    texts = [name for name in known if _of_sentences(sample, name)]
+    return {"prompt": texts[0], "completion": texts[1]} if len(texts) == 2 else {}
+
+
 def _dates(sample: list[Row], name: str) -> bool:
     return all(_DATE.fullmatch(str(value).strip()) for value in values_of(sample, name))
 

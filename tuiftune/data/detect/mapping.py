@@ -120,6 +120,17 @@ def probable(first: Beginning, *, labels: bool = False) -> str:
     return "classification" if labels or roles_as("classification", first.rows, {}) else "prompt-completion"
 
 
+def proposed(first: Beginning, kind: str) -> dict[str, str]:
+    """The columns to begin with for a format, to be looked at."""
+    from tuiftune.data.detect.detect_format import roles_as
+    from tuiftune.data.detect.format_detectors import paired_by_values
+
+    found = roles_as(kind, first.rows, {})
+    if found or kind != "prompt-completion":
+        return found
+    return paired_by_values(first.rows, [column.name for column in first.columns])
+
+
 def _example(rows: list[Row], name: str) -> str:
     value: Any = next((row[name] for row in rows if row.get(name) not in (None, "")), None)
     return "" if value is None else excerpt(answer_text(value), EXAMPLE)

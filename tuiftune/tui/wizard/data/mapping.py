@@ -73,7 +73,7 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
     @on(Begun)
     def _begun(self, message: Begun) -> None:
         from tuiftune.data.detect.detect_format import role_in
-        from tuiftune.data.detect.mapping import probable, tried
+        from tuiftune.data.detect.mapping import probable, proposed, tried
 
         self._first = message.first
         if self._first is None:
@@ -86,6 +86,7 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
         self._try()
         if self._trial is not None and self._trial.undetected:
             self._format = probable(self._first, labels=wants_labels(self._draft))
+            self._columns = self._columns or proposed(self._first, self._format)
             self._try()
             roles = self._roles()  # a number key is then enough
             missing = (
