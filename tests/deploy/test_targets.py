@@ -250,3 +250,5 @@ def test_an_upload_is_refused_before_anything_is_written(monkeypatch: pytest.Mon
     assert hub.refuses_public(facts(license=None), "me/it")
     assert "begins with Llama" in (hub.refuses_public(facts(license="llama3.1"), "me/it") or "")
     assert hub.refuses_public(facts(license="llama3.1"), "me/Llama-it") is None
+    line = next(one for one in hub.use(Path("/home/me/out"), facts(), form) if one.startswith("hf "))
+    assert line.endswith("--exclude tuiftune-export.json"), "it names this machine's directories"

@@ -92,7 +92,7 @@ def use(directory: Path, facts: Facts, form: Form) -> list[str]:
     name, here = shlex.quote(facts.name), shlex.quote(str(directory))
     return [
         f"tuiftune export {name} --to hub --repo OWNER/NAME --upload",
-        f"hf upload --private OWNER/NAME {here}",
+        f"hf upload OWNER/NAME {here} --private --exclude {manifest.FILE}",
     ]
 
 
