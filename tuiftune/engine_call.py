@@ -35,6 +35,7 @@ Kind = Literal[
     "export",
     "convert",
     "bertscore",
+    "embed",
 ]
 POLL_SECONDS = 0.05
 LONGEST = 300  # characters of the engine's last line

@@ -32,6 +32,38 @@ def make(directory: str) -> None:
     BertModel(config).save_pretrained(place)
 
 
+def make_of_meanings(directory: str) -> None:
+    """A sentence-transformers model of ten words, where cat and feline, mat and rug mean the same."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import StaticEmbedding
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = ["[UNK]", "cat", "feline", "mat", "rug", "dog", "hound", "tree", "oak", "sleeps"]
+    tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    vectors = torch.zeros(len(words), 8)
+    for at in range(1, len(words)):
+        vectors[at, (at - 1) // 2] = 1.0
+    module = StaticEmbedding(tokenizer, embedding_weights=vectors.numpy())
+    SentenceTransformer(modules=[module]).save(directory)
+
+
+def mean_of_last_layer(directory: str, texts: str, to: str) -> None:
+    """Each text alone: the mean of its last layer over all tokens, to length 1."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(directory), AutoModel.from_pretrained(directory).eval()
+    found = []
+    for text in json.loads(Path(texts).read_text()):
+        with torch.no_grad():
+            hidden = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
+        mean = hidden.mean(0)
+        found.append((mean / mean.norm()).tolist())
+    Path(to).write_text(json.dumps(found))
+
+
 def by_definition(directory: str, request: str, to: str) -> None:
     """Each text alone, without padding, every cosine by itself."""
     import torch

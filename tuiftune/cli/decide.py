@@ -24,6 +24,10 @@ Documents = Annotated[
     Path | None,
     typer.Option("--documents", metavar="DIR", help="Text files that answers can be retrieved from."),
 ]
+Embeddings = Annotated[
+    str | None,
+    typer.Option("--embeddings", metavar="DIR", help="Also retrieve by this sentence-transformers model."),
+]
 Endpoint = Annotated[
     str | None,
     typer.Option("--endpoint", metavar="URL", help="An OpenAI-compatible endpoint to measure as well."),
@@ -85,6 +89,7 @@ def decide(
     model: Model = None,
     run: Run = None,
     documents: Documents = None,
+    embeddings: Embeddings = None,
     endpoint: Endpoint = None,
     endpoint_model: EndpointModel = None,
     prompt: Prompt = None,
@@ -139,6 +144,7 @@ def decide(
         tuple(metric or ()),
         max_new_tokens,
         again,
+        embeddings,
         Rates(usd_per_hour, usd_in, usd_out, answers_a_month=per_month),
     )
     with watching() as watch, Contenders(terminal.say) as contenders:

@@ -46,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     export.add_argument("--request", required=True, metavar="FILE", help="what to write, as JSON")
     convert = jobs.add_parser("convert", help="run llama.cpp's converter or quantizer")
     convert.add_argument("--request", required=True, metavar="FILE", help="what to convert, as JSON")
+    embed = jobs.add_parser("embed", help="write documents and queries as vectors")
+    embed.add_argument("--request", required=True, metavar="FILE", help="model and texts, as JSON")
     bertscore = jobs.add_parser("bertscore", help="compare pairs of texts by token embeddings")
     bertscore.add_argument("--request", required=True, metavar="FILE", help="model and pairs, as JSON")
     serve = jobs.add_parser("serve", help="serve models with an OpenAI-compatible API")
@@ -71,6 +73,10 @@ def main(arguments: list[str] | None = None) -> int:
             from tuiftune.engine.jobs import answer as answering
 
             return int(answering.main(given))
+        if given.job == "embed":
+            from tuiftune.engine.jobs import embed as embedding
+
+            return int(embedding.main(given))
         if given.job == "export":
             from tuiftune.engine.jobs import export as exporting
 

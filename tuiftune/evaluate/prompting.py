@@ -127,28 +127,37 @@ class Nearest:
         return made
 
 
-class Retrieval:
-    """Passages that hold words of the row, before its last message (RAG)."""
+class Index(Protocol):
+    """Texts that can be searched: for each query the positions of the nearest, best first."""
 
-    key = "rag"
-    name = "retrieval (RAG)"
+    def find(self, queries: Sequence[str], many: int) -> list[list[int]]: ...
+
+
+class Retrieval:
+    """Passages found for the row, before its last message (RAG)."""
 
     def __init__(
         self,
         passages: Sequence[str],
         many: int,
         of: str,
-        index: Bm25 | None = None,
+        index: Index | None = None,
         asked: Sequence[str] | None = None,
+        by: str = "",
     ) -> None:
-        """`of`: what the passages are from. `asked`: the prompt of each, which never is its own passage."""
+        """`of`: what the passages are from. `asked`: the prompt of each, which never is its own passage.
+        `by`: the model whose embeddings are searched; "" for words.
+        """
         self._passages, self._many, self._of, self._asked = passages, many, of, asked
+        self._by = by
+        self.key = "rag-embeddings" if by else "rag"
+        self.name = "retrieval (RAG) by embeddings" if by else "retrieval (RAG)"
         self._index = index or Bm25(passages)
 
     @property
     def detail(self) -> str:
         """Return the number of passages and where they are from."""
-        return f"k = {self._many}, {self._of}"
+        return f"k = {self._many}, {self._of}" + (f", {self._by}" if self._by else "")
 
     def messages(self, questions: Sequence[Question]) -> list[Messages]:
         """Return the prompts with the passages in the last user message."""

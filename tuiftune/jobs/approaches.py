@@ -10,6 +10,7 @@ from tuiftune.advice import retrieval
 from tuiftune.data.example import Example, Message
 from tuiftune.data.labels import as_label
 from tuiftune.evaluate import classifiers
+from tuiftune.evaluate.embedded import Embedded
 from tuiftune.evaluate.prompting import FewShot, Instructed, Nearest, OwnPrompt, Plain, Retrieval
 from tuiftune.evaluate.retrieve import Bm25
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from tuiftune.evaluate.classifiers import Classifier
     from tuiftune.evaluate.contender import Question, Responder
+    from tuiftune.evaluate.embedded import Embeddings
     from tuiftune.evaluate.prompting import Prompting
     from tuiftune.evaluate.task import Task
 
@@ -55,6 +57,7 @@ class Approaches:
     Attributes:
         base, tuned, endpoint: models that are asked; None if there is none.
         documents: a file or directory for retrieval; training rows are retrieved as well.
+        embeddings: a model whose embeddings are searched next to words; None for words alone.
         own_prompt: text of the user's own prompt.
         left_out: contenders that do not apply, and why.
     """
@@ -65,6 +68,7 @@ class Approaches:
     endpoint: Responder | None = None
     documents: Path | None = None
     own_prompt: str | None = None
+    embeddings: Embeddings | None = None
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
     def of(self, task: Task) -> Iterator[list[Approach]]:
@@ -72,7 +76,7 @@ class Approaches:
         pool = list(self.train[:MOST_POOL])
         instruction = _instruction(task)
         index = Bm25([one.text for one in pool])
-        sources = self._sources(pool)
+        searched = self._sources(pool)
         fixed = {many: _fixed(pool, many) for many in EXAMPLES}
         ways = [way for way in (self.base, self.tuned, self.endpoint) if way is not None]
         for responder in ways:
@@ -91,22 +95,29 @@ class Approaches:
             counts = (PAID_EXAMPLES,) if responder is self.endpoint else EXAMPLES
             passages = (PAID_PASSAGES,) if responder is self.endpoint else PASSAGES
             yield [self._asked(responder, "few-shot", FewShot(fixed[many], said)) for many in counts]
-            yield [self._asked(responder, "retrieval", sources(many)) for many in passages]
+            for sources in searched:
+                yield [self._asked(responder, "retrieval", sources(many)) for many in passages]
             near = [Nearest(pool, many, said, index) for many in counts]
             yield [self._asked(responder, "few-shot", one) for one in near]
         if self.tuned is None:
             self.left_out.append(("tuned", "no --run was named"))
 
-    def _sources(self, pool: Sequence[Question]) -> Callable[[int], Retrieval]:
-        """Return what makes a retrieval of so many passages: of the documents, else of the training rows."""
+    def _sources(self, pool: Sequence[Question]) -> list[Callable[[int], Retrieval]]:
+        """Return what makes a retrieval of so many passages, by words and by embeddings: of the documents,
+        else of the training rows.
+        """
+        asked: list[str] | None = None
         if self.documents is not None:
-            texts = [one.text for one in retrieval.passages_of(self.documents)]
-            passages = Bm25(texts)
-            return lambda many: Retrieval(texts, many, "documents", passages)
-        rows = [f"{one.text}\n{one.reference}" for one in pool]
-        asked = [one.text for one in pool]
-        index = Bm25(rows)
-        return lambda many: Retrieval(rows, many, "training rows", index, asked)
+            of, texts = "documents", [one.text for one in retrieval.passages_of(self.documents)]
+        else:
+            of, texts = "training rows", [f"{one.text}\n{one.reference}" for one in pool]
+            asked = [one.text for one in pool]
+        words = Bm25(texts)
+        found = [lambda many: Retrieval(texts, many, of, words, asked)]
+        if self.embeddings is not None:
+            vectors, model = Embedded(texts, self.embeddings), self.embeddings.name
+            found.append(lambda many: Retrieval(texts, many, of, vectors, asked, model))
+        return found
 
     def _asked(self, responder: Responder, kind: str, way: Prompting) -> Approach:
         hosted, tuned = responder is self.endpoint, responder is self.tuned

@@ -9,6 +9,7 @@ from tuiftune import documents, paths
 from tuiftune.advice import retrieval
 from tuiftune.errors import UserError
 from tuiftune.evaluate.answer_cache import AnswerCache, default_directory
+from tuiftune.evaluate.embedded import Embeddings
 from tuiftune.evaluate.local_model import BASE, TUNED, Source
 from tuiftune.evaluate.prices import Rates
 from tuiftune.jobs import deciding
@@ -41,6 +42,7 @@ class Wanted:
         model: a local model to prompt; None for the run's base model.
         url: an OpenAI-compatible endpoint, asked for `endpoint_model`.
         prompt: text of the user's own prompt.
+        embeddings: directory of a model whose embeddings are searched for passages.
         again: answers that were kept before are not used.
         share, test, rows: of the rows held out, the file of test rows, and how many rows at most.
     """
@@ -59,6 +61,7 @@ class Wanted:
     metrics: tuple[str, ...] = ()
     max_new_tokens: int | None = None
     again: bool = False
+    embeddings: str | None = None
     rates: Rates = field(default_factory=Rates)
 
 
@@ -103,6 +106,8 @@ def carry_out(
         wanted.data, wanted.run, share=wanted.share, test=wanted.test, most=wanted.rows
     )
     approaches = Approaches(splits.train, documents=wanted.documents, own_prompt=wanted.prompt)
+    if wanted.embeddings is not None:
+        approaches.embeddings = Embeddings(wanted.embeddings, lambda text: progress(text, None))
     _models(approaches, contenders, wanted)
     outcome = deciding.decide(
         splits,
@@ -117,7 +122,8 @@ def carry_out(
         look=lambda: deciding.looked_at(default_directory().parent, splits.test),
     )
     unread = "" if wanted.documents is None else retrieval.left_out(wanted.documents)
-    notes = (*outcome.notes, *contenders.notes, *([unread] if unread else []))
+    unsearched = [] if approaches.embeddings is None else approaches.embeddings.notes
+    notes = (*outcome.notes, *contenders.notes, *([unread] if unread else []), *unsearched)
     outcome = replace(outcome, notes=notes)
     if wanted.run is not None:
         concluded.keep(wanted.run, "decision", outcome.document())
