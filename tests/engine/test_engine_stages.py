@@ -342,6 +342,26 @@ def test_prompts_alone_are_trained_on(
 
 
 @pytest.mark.long
+def test_a_reward_file_that_was_edited_is_told_when_a_run_is_resumed(
+    engine: Engine, run_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("def reward(prompt, answer, reference):\n    return len(answer)\n")
+    spec = [{"reward": "python", "path": str(file)}]
+    run = run_of("grpo", method__rewards=spec, training__max_steps=12)
+    job = engine.start("train", run)
+    job.wait_for_step(run, 3)
+    (run / "control" / "stop").write_text(json.dumps({"by": "a test"}))
+    assert job.wait() == 4
+    (run / "control" / "stop").unlink()
+    file.write_text("def reward(prompt, answer, reference):\n    return -len(answer)\n")
+    assert engine.train(run, "--resume") == 2
+    assert "reward files differ" in tiny.events(run, "end")[-1]["why"]
+    file.write_text("def reward(prompt, answer, reference):\n    return len(answer)\n")
+    assert engine.train(run, "--resume") == 0
+
+
+@pytest.mark.long
 def test_a_reward_file_that_fails_ends_the_run_with_one_line(
     engine: Engine, run_of: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import paths
 from tuiftune.data.mix.sources import Mix
 from tuiftune.errors import UserError
 from tuiftune.models import weights
+from tuiftune.runs.data_files import digest_of_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tuiftune.engine.model.base import Base
     from tuiftune.engine.training.rows import Prepared
     from tuiftune.engine.training.settings import Settings
+    from tuiftune.preset.schema import Preset
 
 WEIGHTS, TOKENIZER = "the base model's weights", "the tokenizer's files"
 WRITTEN = ("result_dtype",)  # of `method`: how the result is written, which changes no step
-DIFFER = ("rows", WEIGHTS, TOKENIZER)  # digests, which tell nobody anything
+REWARDS = "reward files"
+DIFFER = ("rows", WEIGHTS, TOKENIZER, REWARDS)  # digests, which tell nobody anything
 
 
 def fingerprint(
@@ -54,10 +57,18 @@ def fingerprint(
             for key, value in preset.method.model_dump(mode="json").items()
             if key not in WRITTEN and (key != "modules_to_save" or value)  # which older runs do not have
         },
+        **_rewards(preset),
         **{f"training.{key}": value for key, value in training.items()},
         # As planned: what was halved for want of memory isn't a change of the run.
         "training.micro_batch": settings.planned_micro_batch or preset.training.micro_batch,
     }
+
+
+def _rewards(preset: Preset) -> dict[str, Any]:
+    """Digests of the files that rewards are made of, by their names; nothing of a stage without."""
+    named = [str(one["path"]) for one in getattr(preset.method, "rewards", ()) if one.get("path")]
+    files = [path for path in (Path(paths.absolute(name)) for name in named) if paths.is_file(path)]
+    return {REWARDS: {path.name: digest_of_file(path)[:16] for path in files}} if files else {}
 
 
 def of_base(directory: Path) -> dict[str, str]:
@@ -73,7 +84,10 @@ def compare(
     The base's files are compared where both know them: earlier versions didn't, and a hub's may yet have to
     come. Keys in `but` were changed on purpose, with `tuiftune resume --set`.
     """
-    either = {*saved, *now} - {key for key in (WEIGHTS, TOKENIZER) if key not in saved or key not in now}
+    if "method.rewards" in but:
+        but |= {REWARDS}
+    known = {key for key in (WEIGHTS, TOKENIZER, REWARDS) if key not in saved or key not in now}
+    either = {*saved, *now} - known
     changed = [key for key in sorted(either - but) if saved.get(key) != now.get(key)]
     if not changed:
         return
