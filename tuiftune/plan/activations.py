@@ -31,9 +31,6 @@ COMPILED_WHOLE = (0.88, 1.39)
 # A reward model's layers kept this much more than counted (8B shape, LoRA, compiled, on an H200), where those
 # of DPO over the same rows kept what was counted; what, isn't known.
 SCORING = 1.12
-# Bytes a token and entry of the vocabulary, of a loss on all logits: in 16 and 32 bit, and their gradient.
-# ORPO took 8.9 to 10.8, SimPO 8.8 to 10.6 on H200s (1B and 8B shapes with adapters, 0.5B whole).
-LOGITS = 12
 HEAD, GRADIENTS = COMPONENTS.index("head and loss"), COMPONENTS.index("gradients")
 SCORED = ("T*n", "T*S*n")  # a moment at which a layer's attention is in memory holds one of these
 AT_HEAD = ("tile",)  # and one of the head, these
@@ -129,7 +126,7 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
         parts["activations kept"] = int(parts["activations kept"] * SCORING)
     elif settings.logits:
         exact = False
-        parts["head and loss"] += settings.tokens * arch.vocab_size * LOGITS
+        parts["head and loss"] = settings.tokens * arch.vocab_size * settings.logits
     elif not arch.kind.fused_head:  # logits, their float32 copy, and the gradients of both
         exact = False
         parts["head and loss"] += settings.tokens * arch.vocab_size * (2 * settings.weight_bytes + 12)

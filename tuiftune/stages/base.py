@@ -44,7 +44,8 @@ class Stage:
         likelihood: its loss is the mean over the trained tokens, of which a perplexity can be told.
         sequences: how many sequences of a row pass through the model.
         scores: the model answers a sequence with one number, and writes nothing.
-        logits: its loss takes all logits of a batch, not a tile at a time.
+        logits: bytes a token and entry of the vocabulary, of a loss that takes all logits of a batch; 0: it
+            takes a tile at a time.
         least: rows at once, at least.
         shares: its trainer was seen to train one model over several processes (FSDP2).
         judged: its rows are judged good or bad, and both kinds are needed.
@@ -79,7 +80,7 @@ class Stage:
     likelihood: bool = True
     sequences: int = 1
     scores: bool = False
-    logits: bool = False
+    logits: int = 0
     least: int = 1
     shares: bool = False
     judged: bool = False

@@ -34,7 +34,7 @@ ORPO = Stage(
     answers=False,
     likelihood=False,
     sequences=2,
-    logits=True,
+    logits=12,  # in 16 and 32 bit, and their gradient: 9.8 to 12.2 on H200s (0.5B whole, 1B and 8B adapters)
     advice="ORPO trains on the chosen answers too, so that it can begin with a base model.",
     experimental="trl.experimental.orpo",
 )

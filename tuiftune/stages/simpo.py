@@ -45,7 +45,7 @@ SIMPO = Stage(
     answers=False,
     likelihood=False,
     sequences=2,
-    logits=True,
+    logits=10,  # as ORPO's without those of its next-token loss: 7.8 to 10.2 on H200s (0.5B, 1B, 8B)
     advice="Pairs teach which of two answers is better, not the task: use a base model that already does it.",
     experimental="trl.experimental.cpo",
 )
