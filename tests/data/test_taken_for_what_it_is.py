@@ -312,3 +312,28 @@ def test_an_export_of_two_labels_or_two_texts_is_asked_about(more: dict[str, Any
     assert f"{{prompt: {such_as}}}" in fault.value.remedy
     with pytest.raises(UserError, match="column not found for text and label"):
         load(path, format="classification")
+
+
+@pytest.mark.parametrize(
+    ("header", "asks", "says"),
+    [
+        ("问题,回答", "请问第{}号商品现在多少钱", "第{}号商品现在卖九元"),
+        ("Вопрос,Ответ", "Сколько стоит товар номер {}?", "Товар номер {} стоит девять рублей"),
+        ("प्रश्न,उत्तर", "वस्तु {} की कीमत अभी क्या है?", "वस्तु {} की कीमत नौ है"),
+        ("Übersicht,Lösung", "Wie viel kostet Artikel {}?", "Artikel {} kostet neun Euro"),
+    ],
+    ids=["zh", "ru", "hi", "de-cp1252"],
+)
+def test_a_header_of_any_script_is_no_row(header: str, asks: str, says: str, tmp_path: Path) -> None:
+    path, names = tmp_path / "a.csv", header.split(",")
+    encoding = "cp1252" if header.startswith("Ü") else "utf-8"
+    rows = [f"{asks.format(n)},{says.format(n)}" for n in range(20)]
+    path.write_text("\n".join([header, *rows]) + "\n", encoding=encoding)
+    with pytest.raises(UserError, match="not detected") as fault:
+        load(str(path))
+    assert f"{{prompt: {names[0]}, completion: {names[1]}}}" in fault.value.remedy
+    read = load(str(path), format="prompt-completion", columns={"prompt": names[0], "completion": names[1]})
+    assert [(row.row, row.reference) for row in read.examples()][:1] == [(1, says.format(0))]
+    assert read.rows == 20
+    path.write_text("\n".join(rows) + "\n", encoding=encoding)
+    assert load(str(path)).rows == 20, "rows without a header are rows"

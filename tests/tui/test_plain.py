@@ -159,6 +159,16 @@ class Enter:
         return default
 
 
+def test_data_whose_columns_are_not_known_can_be_named_at_once(place: Path) -> None:
+    """The goal looks at the data too, but it is the data step that asks for the columns."""
+    rows = "".join(f'"How much is the kettle {n}?","It is {n} euros today."\n' for n in range(60))
+    Path("fragen.csv").write_text("Frage,Antwort\n" + rows)
+    done = tuiftune(["new", "--plain", "fragen.csv"], "\n" * 14)
+    assert "error:" not in done.stderr.split("Step 3")[0]
+    assert "Number, or Enter for 2" in done.stderr.split("Which column is the completion?")[1]
+    assert "prompt-completion" in done.stderr
+
+
 @pytest.mark.parametrize("grade", ["rating", "farbe"])
 def test_rows_that_something_speaks_against_are_not_read_by_pressing_enter(
     grade: str, place: Path, capsys: pytest.CaptureFixture[str]

@@ -40,8 +40,7 @@ class First(Walk):
         from tuiftune.advice.signals import PROMPT, TUNE
         from tuiftune.cli import advise_view
 
-        tiny = self._findings.model("builtin:tiny")
-        known = detected(self._findings.facts(self.draft, tiny)) if self.draft.data else {}
+        known = self._known()
         for each in QUESTIONS:
             default = self.draft.answers.get(each.key) or known.get(each.key, "")
             self.draft = self.draft.answer(each.key, question(self._asks, each, default) or None)
@@ -55,6 +54,15 @@ class First(Walk):
         while (chosen := self._choose("Next step?", begun, next(iter(begun)), "way")) != TUNE:
             (self._prompt if chosen == PROMPT else self._retrieval)()
             begun = {TUNE: begun[TUNE]} | begun  # training, which is still to do, comes first
+
+    def _known(self) -> dict[str, str]:
+        """Return the answers that the data gives; none while it cannot be read, which the data step tells."""
+        if not self.draft.data:
+            return {}
+        try:
+            return detected(self._findings.facts(self.draft, self._findings.model("builtin:tiny")))
+        except UserError:
+            return {}
 
     def _prompt(self) -> None:
         """Choose few-shot examples, show the prompt, and write it to a new directory."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tuiftune.data.read.json_rows import Row
 
 SENTENCE_SPACES = 2  # in more than half of the rows: sentences rather than names, addresses or dates
+SENTENCE_SIGNS = 6  # of a script without spaces
 PROSE_SPACES = 4  # in more than half of its values: prose rather than facts
 _OPTION = re.compile(r"(?:(?:option|choice|answer|opt)[ _-]?)?[a-e]|(?:option|choice|opt)[ _-]?[1-9]")
 _SIDES = (("completion", "output"), ("prompt", "instruction"))
@@ -244,8 +245,12 @@ def _dates(sample: list[Row], name: str) -> bool:
 
 def _of_sentences(sample: list[Row], name: str) -> bool:
     values = values_of(sample, name)
-    words = sum(isinstance(value, str) and value.count(" ") >= SENTENCE_SPACES for value in values)
+    words = sum(isinstance(value, str) and _is_sentence(value) for value in values)
     return words > 0.5 * max(1, len(sample))
+
+
+def _is_sentence(value: str) -> bool:
+    return value.count(" ") >= SENTENCE_SPACES or len(names.UNSPACED.findall(value)) >= SENTENCE_SIGNS
 
 
 def positional_rows(sample: list[Row], known: list[str]) -> Recognition | None:

@@ -12,6 +12,7 @@ from tuiftune.data.dataset import Dataset
 from tuiftune.data.detect.formats import ColumnsError, UndetectedError
 from tuiftune.data.excerpt import excerpt
 from tuiftune.data.mix.held_out import HeldOutRows
+from tuiftune.data.read.bytestream import mend
 from tuiftune.data.read.file_rows import batches_of, sampled
 from tuiftune.data.read.files import expand
 from tuiftune.data.read.load import kinds_of
@@ -133,4 +134,4 @@ def proposed(first: Beginning, kind: str) -> dict[str, str]:
 
 def _example(rows: list[Row], name: str) -> str:
     value: Any = next((row[name] for row in rows if row.get(name) not in (None, "")), None)
-    return "" if value is None else excerpt(answer_text(value), EXAMPLE)
+    return "" if value is None else excerpt(mend(answer_text(value)), EXAMPLE)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+# Scripts without spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese.
+UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+
 MESSAGES = ("messages", "conversations", "conversation", "chat", "dialog", "dialogue", "turns", "contents")
 SYSTEM = ("system", "system_prompt", "system_message", "systeminstruction", "system_instruction")
 HISTORY = ("history", "chat_history", "conversation_history", "dialogue_history", "previous_turns")

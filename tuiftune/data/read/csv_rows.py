@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.data.detect.names import KNOWN_NAMES
-from tuiftune.data.read.bytestream import HEAD, open_text
+from tuiftune.data.detect import names
+from tuiftune.data.read.bytestream import HEAD, mend, open_text
 from tuiftune.data.read.csv_records import Records
 from tuiftune.data.read.json_rows import BATCH_ROWS, LONGEST_ROW, MOST_COLUMNS, next_line, too_long, too_wide
 from tuiftune.errors import UserError
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 DELIMITERS = ",\t;|"
 _SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t]*\r?\n')  # Excel's own first line
 SWALLOWED = "cells span many lines that read like rows of their own: a closing quote may be missing"
-_NAME = re.compile(r"[A-Za-z_][\w .\-]{0,39}")
+_NAME = re.compile(r"[^\W\d][\w .\-]{0,39}")  # a letter of any script first
+UNSPACED_NAME = 8  # characters of a name in a script without spaces, where it would pass for a sentence
 
 
 def delimiter_of(head: str, suffix: str) -> str:
@@ -57,13 +59,17 @@ def has_header(first: list[str]) -> bool:
     like names.
     """
     lowered = [cell.strip().lower() for cell in first if cell.strip()]
-    if any(cell in KNOWN_NAMES for cell in lowered):
+    if any(cell in names.KNOWN_NAMES for cell in lowered):
         return True
-    return (
-        bool(lowered)
-        and len(set(lowered)) == len(lowered)
-        and all(_NAME.fullmatch(cell) and cell.count(" ") < 2 for cell in lowered)
-    )
+    return bool(lowered) and len(set(lowered)) == len(lowered) and all(map(_names_a_column, lowered))
+
+
+def _names_a_column(cell: str) -> bool:
+    if names.UNSPACED.search(cell) and len(cell) > UNSPACED_NAME:
+        return False
+    marks = {char for char in cell if unicodedata.category(char).startswith("M")}  # such as vowels of Hindi
+    plain = "".join(char for char in cell if char not in marks)
+    return _NAME.fullmatch(plain) is not None and cell.count(" ") < 2
 
 
 def csv_rows(path: Path, bad: Malformed, lost: Counter[str] | None = None) -> Iterator[Batch]:
@@ -139,6 +145,7 @@ def _header(first: list[str], path: Path, line: int) -> tuple[list[str | None], 
     """The names of the columns, None for one without; and whether the first record holds them."""
     if len(first) > MOST_COLUMNS:
         raise too_wide(len(first), f"{path}:{line}")
+    first = [mend(cell) for cell in first]  # a name of stray bytes could be written nowhere
     if not has_header(first):
         return [f"column_{at}" for at in range(1, len(first) + 1)], False
     header = [cell.strip() or None for cell in first]
