@@ -118,6 +118,12 @@ def test_logits_of_a_whole_batch_are_planned_and_a_score_has_none() -> None:
         plan("ibm-granite/granite-3.3-2b-instruct", facts=PAIRS, method__stage="reward")
     assert head("reward") == 0
     assert head("orpo") > 10 * head("dpo")
+    assert head("orpo") == pytest.approx(1.2 * head("simpo"), rel=0.01), "its next-token loss has logits, too"
+    simpo = plan(
+        facts=PAIRS, method__stage="simpo", method__technique="lora", **pinned | {"training__compile": True}
+    )
+    lost = simpo.memory.needs / simpo.memory.allocated - 1
+    assert lost > 0.12, "what ORPO and SimPO lost to the allocator on H200s, at most"
 
 
 def test_sampled_answers_are_planned_with_their_keys_and_values_and_their_time() -> None:
