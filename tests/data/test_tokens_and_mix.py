@@ -332,6 +332,22 @@ def test_no_row_is_held_out_of_a_source_that_another_trains_on(tmp_path: Path) -
         mixed(train, [], Mix(both, held=11), seed=1, format=main.format)
 
 
+def test_a_held_out_question_is_left_out_whichever_side_has_a_system_message(tmp_path: Path) -> None:
+    """data.system goes before the main rows alone."""
+    rows = [{"prompt": f"Where is {n}?", "completion": f"At {n}."} for n in range(20)]
+    main = load(write(tmp_path / "main.jsonl", rows), system="Be brief.")
+    train, held = split(main, 0.5, 1)
+    others = write(tmp_path / "others.jsonl", rows)
+    told = write(tmp_path / "told.jsonl", [{"system": "Be kind.", **row} for row in rows])
+    (portion,) = mixed(train, held, Mix((Source(others),)), 1, format=main.format).portions[1:]
+    assert portion.left_out == len(held) == 10
+    (portion,) = mixed(train, held, Mix((Source(told),)), 1, format=main.format).portions[1:]
+    assert portion.left_out == 0, "another system message asks something else"
+    train, held = split(load(others), 0.5, 1)
+    (portion,) = mixed(train, held, Mix((Source(told),)), 1, format=main.format).portions[1:]
+    assert portion.left_out == 10
+
+
 def test_a_source_of_which_no_row_is_taken_is_refused(tmp_path: Path) -> None:
     rng = random.Random(4)
     train = list(load(write(tmp_path / "main.jsonl", seeded.pairs(20, rng))).examples())

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tuiftune.stages.base import Stage
 
 LARGEST_WEIGHT = 100.0
+BARE = "\0"  # before a prompt without its system message
 PLAIN = "answers or texts to learn"
 KINDS = {"preference": "preferences", "kto": "rated answers (thumb up or down)"}  # of the other formats
 
@@ -168,7 +169,7 @@ def mixed(
     a third time. Rows whose prompt is held out are left out before anything is counted. Raises UserError for
     an unreadable source, a weight that isn't in (0, 100], or preference or rated rows mixed with others.
     """
-    held = {prompt_of(example) for example in held_out}
+    held = prompts_of(held_out)
     read = [fresh_rows(source.path, held, format) for source in mix.sources]
     parts = [
         _parted(fresh, mix.held, seed, source.path, _asked_elsewhere(train, read, at) if mix.held else set())
@@ -266,7 +267,7 @@ def fresh_rows(path: str, held: set[str], like: str) -> tuple[int, list[Example]
             place=path,
             remedy="mix sources of one stage",
         )
-    return len(rows), [example for example in rows if prompt_of(example) not in held]
+    return len(rows), [example for example in rows if not _is_asked(example, held)]
 
 
 def portions(name: str, main: int, sizes: Sequence[tuple[int, int]], mix: Mix) -> tuple[Portion, ...]:
@@ -338,6 +339,27 @@ def weights_of_temperature(sizes: Sequence[int], temperature: float) -> list[flo
             f"{temperature:g} is not a valid temperature", place="data.mix", remedy="use 1 or more"
         )
     return weights_of_shares(sizes, [size ** (1 / temperature) for size in sizes])
+
+
+def prompts_of(examples: Iterable[Example]) -> set[str]:
+    """The prompts of rows, also without their system message (after BARE): rows of another source may have
+    none.
+    """
+    rows = list(examples)
+    return {prompt_of(row) for row in rows} | {BARE + prompt_of(_bare(row)) for row in rows}
+
+
+def _is_asked(example: Example, held: set[str]) -> bool:
+    """Whether a row's prompt is one of these, with the same system message or with one on one side alone."""
+    if prompt_of(example) in held:
+        return True
+    bare = prompt_of(_bare(example))
+    return bare in held or (bare == prompt_of(example) and BARE + bare in held)
+
+
+def _bare(example: Example) -> Example:
+    messages = tuple(one for one in example.messages or () if one.role != "system")
+    return replace(example, messages=messages) if messages else example
 
 
 def prompt_of(example: Example) -> str:

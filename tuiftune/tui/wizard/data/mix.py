@@ -70,7 +70,7 @@ class Mixing(FullScreen[Mix | None]):
         self.in_thread("mix", self._read, paths)
 
     def _read(self, paths: tuple[str, ...]) -> None:
-        from tuiftune.data.mix.sources import fresh_rows, prompt_of
+        from tuiftune.data.mix.sources import fresh_rows, prompts_of
         from tuiftune.data.mix.split import split
 
         spec, seed = self._draft.value("data.eval"), self._draft.value("training.seed")
@@ -82,7 +82,7 @@ class Mixing(FullScreen[Mix | None]):
                 self._dataset, 0.05 if spec is None else spec, 42 if seed is None else int(seed)
             )
             main = len(train)
-            held = {prompt_of(example) for example in held_out}
+            held = prompts_of(held_out)
             for path in paths:
                 rows, fresh = fresh_rows(path, held, self._dataset.format)
                 sizes[path] = (rows, len(fresh))
