@@ -9,6 +9,7 @@ import pytest
 import tiny_families
 import torch
 
+from tuiftune import stages
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def test_the_card_names_the_class_that_loads_the_result(
 
     tiny_families.config_of(kind).save_pretrained(tmp_path)
     base = Base("m", str(tmp_path), None, None, remote_code=False)
-    lines = result._use(SimpleNamespace(adapted=adapted, stage=SimpleNamespace(scores=False)), base)  # type: ignore[arg-type]
+    settings = SimpleNamespace(adapted=adapted, stage=stages.every()["sft"])
+    lines = result._use(settings, base)  # type: ignore[arg-type]
     peft = "AutoPeftModel" if adapted and auto == "CausalLM" else "AutoModel"
     assert any(f"{peft}For{auto}.from_pretrained(" in line for line in lines)

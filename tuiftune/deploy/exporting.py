@@ -264,7 +264,8 @@ def _stage(prepared: Prepared) -> Path:
         staged.mkdir(parents=True, exist_ok=True)
         if (manifest.read(staged) or {}).get("identity") != identity:
             for one in paths.entries(staged):
-                shutil.rmtree(one) if paths.is_dir(one) and not one.is_symlink() else one.unlink()
+                linked = one.is_symlink()  # raw: in a directory of ours
+                shutil.rmtree(one) if paths.is_dir(one) and not linked else one.unlink()
         manifest.write(staged, {"state": "unfinished", "run": prepared.run.name, "identity": identity})
         (staged / REQUEST).write_text(json.dumps(request), encoding="utf-8")  # raw: ours
     except OSError as fault:

@@ -36,7 +36,7 @@ class Embeddings:
                 remedy="name a directory of a sentence-transformers model, with config.json and weights",
             )
         self._where, self._say = str(directory), say
-        self.name = directory.resolve().name
+        self.name = paths.followed(directory).name
         self.notes: list[str] = []
 
     def of(self, texts: Sequence[str], queries: Sequence[str]) -> tuple[Any, Any]:
