@@ -102,7 +102,8 @@ def test_the_card_names_the_class_that_loads_the_result(
 
     tiny_families.config_of(kind).save_pretrained(tmp_path)
     base = Base("m", str(tmp_path), None, None, remote_code=False)
-    settings = SimpleNamespace(adapted=adapted, stage=stages.every()["sft"])
+    preset = SimpleNamespace(data=SimpleNamespace(system=None))
+    settings = SimpleNamespace(adapted=adapted, stage=stages.every()["sft"], preset=preset)
     lines = result._use(settings, base)  # type: ignore[arg-type]
     peft = "AutoPeftModel" if adapted and auto == "CausalLM" else "AutoModel"
     assert any(f"{peft}For{auto}.from_pretrained(" in line for line in lines)
