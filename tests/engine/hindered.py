@@ -63,6 +63,14 @@ def checks_on(device: str) -> None:
     assembly.UNASKED = ("cuda", device)
 
 
+def compares_fp8(it_does: bool) -> None:
+    """As a stage that does not compare its base model in FP8, where false."""
+    from tuiftune.engine.training import base_in_fp8
+
+    if not it_does:
+        base_in_fp8.compares = lambda wanted, run: False
+
+
 def stuck_after(seconds: float) -> None:
     from tuiftune.engine.process import gpu
 

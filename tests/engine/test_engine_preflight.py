@@ -285,3 +285,27 @@ def test_the_same_run_is_not_measured_twice(
     assert trained(first) == trained(second)
     others = checked(method__rank=2), checked(data__max_length=48), checked(plan={"preflight": True})
     assert not any("reused" in event for _, event in others)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("compared", [True, False], ids=["compared", "a stage that does not compare"])
+def test_the_base_in_fp8_is_not_compared_twice(
+    compared: bool, engine: Engine, make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    hindrance: dict[str, Any] = {"module": "hindered", "checks_on": "cpu", "compares_fp8": compared}
+    hindrance["environment"] = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    changes = {"training__max_steps": 2, "evaluation__rows": 0, "model__quantization": "fp8"}
+    first, second = make_run(**changes), make_run(**changes)
+    for run in (first, second):
+        assert engine.start("train", run, fault=hindrance).wait() == 0
+    again = [event for event in tiny.events(second, "memory") if event.get("preflight")]
+    assert [event["reused"] for event in again] == [first.name]
+    kept = [(run / "fp8.json").exists() for run in (first, second)]
+    assert kept == [compared, compared]
+    if compared:
+        assert (first / "fp8.json").read_text() == (second / "fp8.json").read_text()
+        (told,), (twice,) = tiny.events(first, "base"), tiny.events(second, "base")
+        assert told["losses"] == twice["losses"]
+        phases = [event["detail"] for event in tiny.events(second, "phase") if event["name"] == "preflight"]
+        assert phases == [f"measured by {first.name}, which is the same"]
+    assert losses(first) == losses(second)

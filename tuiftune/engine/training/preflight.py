@@ -12,7 +12,7 @@ import json
 import math
 import random
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from tuiftune.engine.training import optimizations
 from tuiftune.engine.training.checkpoint_size import checkpoint_bytes
 from tuiftune.engine.training.measured_before import Before, note
 from tuiftune.engine.training.settings import BASE_IN_FP8, preflight_of
-from tuiftune.errors import ExitCode
+from tuiftune.errors import ExitCode, UserError
 from tuiftune.figures import size
 from tuiftune.preset.sizes import GIB
 
@@ -171,8 +171,9 @@ class Preflight:
         if more := self._room_for_more(micro, held):
             self._fitting = micro
         elif self._key and micro == preflight_of(self._path)["planned_micro_batch"]:
-            run = self._path.parent
-            base = documents.read_json(run / BASE_IN_FP8) if self._settings.fp8 else {}
+            run, base = self._path.parent, {}
+            with suppress(UserError):  # not every stage over FP8 compares
+                base = documents.read_json(run / BASE_IN_FP8) if self._settings.fp8 else {}
             note(self._key, Before(run.name, preflight_of(self._path), base))
         return more
 
