@@ -67,7 +67,11 @@ class Engine:
 
     def start(self, *args: str | Path, fault: dict[str, Any] | None = None) -> Job:
         output = self.scratch / f"output-{next(self.numbers)}"
-        return Job(self, self.parent.start([[str(arg) for arg in args]], output, fault), output)
+        return self.job(self.parent.start([[str(arg) for arg in args]], output, fault), output)
+
+    def job(self, pid: int, output: Path) -> Job:
+        """One that the parent has started."""
+        return Job(self, pid, output)
 
     def run(self, *args: str | Path) -> tuple[int, str]:
         """Exit code and everything it said on its own standard output and error."""
@@ -77,7 +81,7 @@ class Engine:
     def wait_for(self, call: str, *args: str) -> None:
         """Call a function in a process of its own, to its end."""
         output = self.scratch / f"output-{next(self.numbers)}"
-        job = Job(self, self.parent.start(list(args), output, call=call), output)
+        job = self.job(self.parent.start(list(args), output, call=call), output)
         assert job.wait() == 0, output.read_text(encoding="utf-8")
 
     def train(self, run: Path, *options: str) -> int:

@@ -18,7 +18,6 @@ import httpx
 import pytest
 import tiny
 import torch
-from conftest import Job
 
 from tuiftune.chat.serving import VLLM, Served, Serving, serving, vllm
 from tuiftune.engine.serving import leaving, listening
@@ -66,7 +65,7 @@ def server(
     found = serving(names, "127.0.0.1", port, "SERVED_KEY", "", log=log)
     words = found.job().command()
     given = words[words.index("tuiftune.engine") + 1 :]
-    job = Job(engine, engine.parent.start([given], output, environ={"SERVED_KEY": KEY}), output)
+    job = engine.job(engine.parent.start([given], output, environ={"SERVED_KEY": KEY}), output)
     until = time.monotonic() + 60
     while True:
         try:

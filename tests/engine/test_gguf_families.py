@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import test_engine_families
-from conftest import Job
 
 from tuiftune.deploy import llama_cpp as tool
 
@@ -53,7 +52,7 @@ def looked_at(engine: Engine, room: Path, script: Path, kind: str) -> dict[str, 
         return {"converter": (said.strip().splitlines() or [""])[-1]}
     said_there = room / "said"
     call = engine.parent.start([str(room)], said_there, call="gguf_families:compare")
-    if Job(engine, call, said_there).wait():
+    if engine.job(call, said_there).wait():
         return {"llama.cpp": (said_there.read_text().strip().splitlines() or [""])[-1]}
     return dict(json.loads((room / "found.json").read_text()))
 
