@@ -333,7 +333,9 @@ class RunSection(Section):
 
     checkpoints: PositiveInt = Field(2, description="number of checkpoints to keep")
     save_every: Auto | Steps = Field(
-        "auto", description="optimizer steps between checkpoints; auto: at most 5 minutes of work can be lost"
+        "auto",
+        description="optimizer steps between checkpoints; auto: 5 minutes of work at most can be lost, or "
+        "5% of the time is spent on them",
     )
     report_to: list[Text] = Field(
         default_factory=list, description="trackers: tensorboard, trackio, wandb, mlflow"
