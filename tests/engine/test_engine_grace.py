@@ -121,6 +121,12 @@ def test_large_checkpoints_take_at_most_their_share_of_the_time() -> None:
     every, why = cost.save_every(10_000, 2.0, saving)
     assert 0.04 < saving / (every * 2.0) < 0.051
     assert "5%" in why
+    of_an_hour, said = cost.save_every(1800, 2.0, saving)
+    assert of_an_hour == 360, "five checkpoints, each with an evaluation, though they take more than 5%"
+    assert "13%" in said
+    assert 0.19 < saving / (cost.save_every(300, 2.0, saving)[0] * 2.0) < 0.21, (
+        "fewer where they take a fifth"
+    )
     assert cost.save_every(10_000, 2.0, cost.save_seconds(arch, Settings("lora", 1, 2048)))[0] == 150
     layer = torch.nn.Linear(1000, 1000, bias=False)
     assert checkpoint_bytes(layer) == 12_000_000

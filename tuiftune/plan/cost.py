@@ -21,7 +21,8 @@ LOST_SHARE = 0.02
 # the run and not a few steps of its warm-up. Judgment.
 EVALUATIONS = 20
 SHORTEST_INTERVAL = 10.0  # seconds; more frequent checkpoints cost more than they can save
-SAVING_SHARE = 0.05  # of the time may go into checkpoints of large models. Judgment.
+SAVING_SHARE = 0.05  # of the time may go into checkpoints of large models …
+CHECKPOINTS, MOST_SHARE = 5, 0.2  # … or this, where a run would have fewer than so many. Judgment.
 WRITTEN = 1.0e9  # bytes a second of a checkpoint: an 8B model took 17 s on an H200's disk
 STATES = 8  # bytes that an optimizer keeps of a trained weight
 DIVERGED_SHARE = (
@@ -74,7 +75,7 @@ def save_seconds(arch: Architecture, settings: Settings) -> float:
 
 def save_every(steps: int | None, step_seconds: float, saving: float = 0.0) -> tuple[int, str]:
     """Return steps between checkpoints, and why: 5 minutes or 2% of the run, at least 10 s, and so that
-    `saving`, the seconds of one, is at most 5% of the time.
+    `saving`, the seconds of one, is at most 5% of the time, or 20% of that of a short run.
     """
     limit = LOST_SECONDS
     why = "at most 5 minutes of work can be lost"
@@ -82,9 +83,13 @@ def save_every(steps: int | None, step_seconds: float, saving: float = 0.0) -> t
         limit, why = steps * step_seconds * LOST_SHARE, "at most 2% of the work can be lost"
     if limit < SHORTEST_INTERVAL:
         limit, why = SHORTEST_INTERVAL, "at most about 10 s of work can be lost"
-    if limit < saving / SAVING_SHARE:
-        limit = saving / SAVING_SHARE
-        why = f"a checkpoint takes about {saving:.0f} s, and all of them at most 5% of the time"
+    share, rare = SAVING_SHARE, saving / SAVING_SHARE
+    if steps is not None and steps * step_seconds / CHECKPOINTS < rare:
+        rare = max(steps * step_seconds / CHECKPOINTS, saving / MOST_SHARE)
+        share = saving / max(rare, 1e-9)
+    if limit < rare:
+        limit = rare
+        why = f"a checkpoint takes about {saving:.0f} s, and all of them at most {share:.0%} of the time"
     every = max(1, int(limit / max(step_seconds, 1e-9)))
     return (min(every, steps) if steps else every), why
 
