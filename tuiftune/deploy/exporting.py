@@ -7,17 +7,16 @@ continues there, another one removes it.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.util
 import json
 import os
 import shutil
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import engine_call, paths
+from tuiftune import engine_call, locked, paths
 from tuiftune.deploy import every, find, manifest
 from tuiftune.deploy.card import card
 from tuiftune.deploy.facts import facts_of
@@ -197,19 +196,13 @@ def _alone(staged: Path) -> Iterator[None]:
         held = os.open(staged, os.O_RDONLY)
     except OSError as fault:
         raise paths.cannot(fault, staged, "write") from None
-    try:
-        with suppress(OSError):  # a file system without locks
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(
-                    "another export is writing there",
-                    place=printable(str(staged)),
-                    remedy="wait for it, or name another directory with -o DIR",
-                ) from None
+    busy = UserError(
+        "another export is writing there",
+        place=printable(str(staged)),
+        remedy="wait for it, or name another directory with -o DIR",
+    )
+    with locked.alone(held, busy):
         yield
-    finally:
-        os.close(held)
 
 
 def _keep_others(place: Path, earlier: Mapping[str, Any]) -> None:

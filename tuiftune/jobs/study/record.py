@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import documents, paths
+from tuiftune import documents, locked, paths
 from tuiftune.errors import UserError
 from tuiftune.preset.file import dump
 from tuiftune.preset.places import absolute
@@ -94,18 +93,13 @@ def alone(directory: Path) -> Iterator[None]:
         descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     except OSError as fault:
         raise _unwritable(directory, fault) from None
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                "another process is at work on this study",
-                place=printable(str(directory)),
-                remedy="wait for it, or stop it with Ctrl-C",
-            ) from None
+    busy = UserError(
+        "another process is at work on this study",
+        place=printable(str(directory)),
+        remedy="wait for it, or stop it with Ctrl-C",
+    )
+    with locked.alone(descriptor, busy):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _unwritable(directory: Path, fault: OSError) -> UserError:
