@@ -10,26 +10,16 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import torch
+from clock import Clock
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from trl import SFTConfig, SFTTrainer
 
 LENGTH, BATCH, WARM = 2048, 4, 10
-
-
-class Clock(TrainerCallback):  # type: ignore[misc]
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        torch.cuda.synchronize()
-        self.times.append(time.monotonic())
 
 
 def main() -> None:

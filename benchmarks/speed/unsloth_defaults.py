@@ -15,7 +15,6 @@ import statistics
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("UNSLOTH_DISABLE_STATISTICS", "1")
 BEGAN = time.monotonic()
@@ -23,20 +22,11 @@ BEGAN = time.monotonic()
 from unsloth import FastLanguageModel  # type: ignore[import-not-found]
 import torch
 from datasets import Dataset
-from transformers import TrainerCallback
+from clock import Clock
 from trl import SFTConfig, SFTTrainer
 
 LENGTH, BATCH, WARM = 2048, 4, 10
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-
-
-class Clock(TrainerCallback):  # type: ignore[misc]
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        torch.cuda.synchronize()
-        self.times.append(time.monotonic())
 
 
 def main() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from tuiftune import sources, stages, techniques
 from tuiftune.models import count
 from tuiftune.plan import rates
 from tuiftune.plan.cost import DIVERGED_BOUNDS, DIVERGED_SHARE, patience
 from tuiftune.plan.model import Reason
+from tuiftune.preset.schema import DataFormat
 from tuiftune.techniques.base import FP8
 
 if TYPE_CHECKING:
@@ -30,19 +31,7 @@ FP8_MEASURED = "measured: benchmarks/fp8"
 CLASSIFICATION_TOKENS = 32
 LONGEST_ANSWER = 256  # new tokens of an answer where the preset leaves it open, as in the engine
 ANSWER_MARGIN = 4  # for the end of a turn, as in the engine
-FORMATS = frozenset(
-    {
-        "instruction",
-        "chat",
-        "sharegpt",
-        "prompt-completion",
-        "classification",
-        "text",
-        "preference",
-        "kto",
-        "prompt-only",
-    }
-)
+FORMATS = frozenset(get_args(DataFormat)) - {"auto"}
 _NO_ADAPTERS = "not used: full fine-tuning does not have adapters"
 _NO_RANK = "not used: {} does not have a rank"
 
