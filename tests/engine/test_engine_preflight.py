@@ -110,14 +110,14 @@ def test_a_preflight_that_breaks_is_said_and_training_goes_on(
 ) -> None:
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stopping
-    from tuiftune.engine.training import preflight, recipe
+    from tuiftune.engine.training import recipe, tried_step
     from tuiftune.runs.log.writer import EventWriter
     from tuiftune.runs.store.directory import RunDir
 
     def breaks(*_: Any) -> None:
         raise RuntimeError("a kernel that this card lacks")
 
-    monkeypatch.setattr(preflight, "_evaluation", breaks)
+    monkeypatch.setattr(tried_step, "evaluation", breaks)
     changes = {"training__max_steps": 2, "data__eval": 0.0, "evaluation__rows": 0}
     plain, broken = make_run(**changes), make_run(**changes, plan={"preflight": True})
     assert engine.train(plain) == 0

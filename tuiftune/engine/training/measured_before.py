@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 KEPT = 64
 LEVERS = {"activation_checkpointing", "kernels", "compile"}
-CODE = ("engine",)
+CODE = ("engine", "techniques", "stages")
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "liger-kernel", "torchao")
 
 

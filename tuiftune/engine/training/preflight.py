@@ -6,20 +6,17 @@ Nothing of it stays: weights, optimizer, random numbers and the order of the dat
 
 from __future__ import annotations
 
-import copy
 import gc
 import json
-import math
-import random
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents
 from tuiftune.engine.process import gpu
 from tuiftune.engine.process.faults import ending_of
-from tuiftune.engine.training import optimizations
+from tuiftune.engine.training import tried_step
 from tuiftune.engine.training.checkpoint_size import checkpoint_bytes
 from tuiftune.engine.training.measured_before import Before, note
 from tuiftune.engine.training.settings import BASE_IN_FP8, preflight_of
@@ -28,17 +25,14 @@ from tuiftune.figures import size
 from tuiftune.preset.sizes import GIB
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.training.settings import Settings
     from tuiftune.engine.training.trainer import RunTrainer
 
-UPDATES = 2  # the first allocates the optimizer's states, the second runs in addition to them
 LARGEST_SAVE = 6 * GIB  # bytes; more would take a slow disk longer than a preflight check may
 MEASURED = ("allocated", "reserved", "device")
-MICRO_STEPS = 2  # of an update at most: from the second on, gradients are in memory with activations
 
 
 class ResizeError(Exception):
@@ -91,7 +85,7 @@ class Preflight:
         self._report.phase("preflight", "the first step compiles the layers" if compiles else "")
         gpu.forget_peaks(self._device)
         saved: dict[str, Any] = {}
-        with _nothing_stays(trainer, adapted=self._settings.adapted):
+        with tried_step.nothing_stays(trainer, adapted=self._settings.adapted):
             tried = trainer.group.gather(self._try(trainer))
             out_of_memory = any(one.out_of_memory for one in tried)
             broken = next((one.broken for one in tried if one.broken), "")
@@ -137,9 +131,9 @@ class Preflight:
     def _try(self, trainer: RunTrainer) -> Tried:
         try:
             with trainer.by_itself():
-                _updates(trainer, paged="paged" in self._settings.preset.training.optimizer)
+                tried_step.updates(trainer, paged="paged" in self._settings.preset.training.optimizer)
                 if not self._settings.stage.writes:
-                    _evaluation(trainer)
+                    tried_step.evaluation(trainer)
             return Tried(gpu.memory_of(self._device))
         except Exception as fault:
             if trainer.shared:  # the others wait for this process, which therefore has to end
@@ -295,48 +289,6 @@ def _saved_and_reloaded(trainer: RunTrainer) -> dict[str, Any]:
     return {"bytes": size, "seconds": round(time.monotonic() - began, 2)}
 
 
-def _updates(trainer: RunTrainer, *, paged: bool) -> None:
-    """Forward, backward and update as training does them, at a learning rate of 0.
-
-    Paged states are excluded: they are in RAM, and cannot be restored.
-    """
-    model, optimizer = trainer.model_wrapped, trainer.optimizer
-    steps = min(trainer.args.gradient_accumulation_steps, MICRO_STEPS)
-    step = _sampled(trainer, steps) if trainer._settings.stage.writes else _collated(trainer, steps)
-    for _ in range(UPDATES):
-        for _ in range(steps):
-            trainer.current_gradient_accumulation_steps = steps
-            step()
-        norm = trainer._clip(model.parameters(), trainer.args.max_grad_norm)
-        if not paged and math.isfinite(float(norm)):  # else a rate of 0 would still leave NaN in the weights
-            optimizer.step()
-        model.zero_grad(set_to_none=True)
-
-
-def _collated(trainer: RunTrainer, steps: int) -> Callable[[], Any]:
-    """A micro step on the longest rows."""
-    batch = _longest(trainer, trainer.train_dataset, trainer.args.per_device_train_batch_size)
-    weight = (steps * trainer.group.size * trainer.weight(batch)).to(trainer.args.device)
-    return lambda: trainer.plain_step(trainer.model_wrapped, dict(batch), weight)
-
-
-def _sampled(trainer: RunTrainer, steps: int) -> Callable[[], Any]:
-    """A micro step on answers as long as they may be, to the longest prompts: as many as a step samples."""
-    args = trainer.args
-    wanted = args.per_device_train_batch_size * args.gradient_accumulation_steps
-    several = getattr(args, "num_generations", 1)
-    rows = trainer.train_dataset
-    order = sorted(range(len(rows)), key=lambda place: -len(rows["prompt_ids"][place]))
-    chosen = [order[number % len(order)] for number in range(max(1, wanted // several))]
-    prompts = [rows[place] for place in chosen for _ in range(several)]
-
-    def step() -> None:
-        with trainer.longest_answers():
-            trainer.plain_step(trainer.model_wrapped, prompts, None)
-
-    return step
-
-
 def _begin_again(trainer: RunTrainer) -> None:
     """Let the next call of `train` create its optimizer and data loader again."""
     trainer._train_batch_size = trainer.args.train_batch_size
@@ -345,73 +297,3 @@ def _begin_again(trainer: RunTrainer) -> None:
     trainer.optimizer = trainer.lr_scheduler = None
     trainer._created_lr_scheduler = False
     trainer.is_in_train = False
-
-
-def _evaluation(trainer: RunTrainer) -> None:
-    import torch
-
-    if not trainer.eval_dataset:
-        return
-    batch = _longest(trainer, trainer.eval_dataset, trainer.args.per_device_eval_batch_size)
-    trainer.model.eval()
-    with torch.no_grad(), optimizations.eager_layers(trainer.model), trainer.accelerator.autocast():
-        trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch))
-    trainer.settle()
-    trainer.model.train()
-
-
-def _longest(trainer: RunTrainer, dataset: Any, count: int) -> dict[str, Any]:
-    """A batch of the longest rows, collated as training collates them."""
-    import numpy as np
-    import pyarrow.compute as compute
-
-    columns = dataset.select_columns(list(trainer.lengths)).with_format("arrow")[:]
-    lengths = sum(compute.list_value_length(columns[name]).to_numpy() for name in trainer.lengths)
-    picked = np.sort(np.argsort(-lengths, kind="stable")[:count])
-    rows = trainer._remove_unused_columns(dataset.select(picked.tolist()), description="training")
-    batch: dict[str, Any] = trainer.data_collator([rows[index] for index in range(len(rows))])
-    return batch
-
-
-@contextmanager
-def _nothing_stays(trainer: RunTrainer, *, adapted: bool) -> Iterator[None]:
-    """Everything that a step changes is put back. Weights of full fine-tuning can't change at a rate of 0."""
-    import numpy as np
-    import torch
-
-    cuda = torch.cuda.is_available()
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    gpus = torch.cuda.get_rng_state_all() if cuda else []
-    optimizer: Any = trainer.optimizer
-    rates = [group["lr"] for group in optimizer.param_groups]
-    state = copy.deepcopy(trainer.state)
-    sampled = trainer.state.num_input_tokens_seen
-    scaler = trainer.accelerator.scaler
-    scale = copy.deepcopy(scaler.state_dict()) if scaler is not None else None
-    trained = [one for one in trainer.model.parameters() if one.requires_grad] if adapted else []
-    weights = [trainer.local(one.detach()).to("cpu", copy=True) for one in trained]
-    counted = {name: copy.deepcopy(getattr(trainer, name)) for name in trainer.counters}
-    for group in optimizer.param_groups:
-        group["lr"] = 0.0
-    try:
-        yield
-    finally:
-        trainer.model_wrapped.zero_grad(set_to_none=True)
-        getattr(optimizer, "optimizer", optimizer).state.clear()
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate
-        trainer.state.stateful_callbacks = state.stateful_callbacks
-        trainer.state.total_flos = state.total_flos
-        trainer.state.num_input_tokens_seen = sampled
-        with torch.no_grad():
-            for one, weight in zip(trained, weights, strict=True):
-                trainer.local(one.detach()).copy_(weight)
-        if scaler is not None:
-            scaler.load_state_dict(scale)
-        for name, value in counted.items():
-            setattr(trainer, name, value)
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
-        if cuda:
-            torch.cuda.set_rng_state_all(gpus)
