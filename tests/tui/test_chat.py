@@ -89,7 +89,7 @@ async def test_a_chat_looks_as_it_did(app: TuneApp, size: tuple[int, int]) -> No
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: "Type a prompt" in shown(app))
         await pilot.press(*"What colour?", "enter")
-        await until(pilot, lambda: "B tone (base model)" in shown(app))
+        await until(pilot, lambda: "Better" in shown(app))
         await pilot.press("f5")
         await until(pilot, lambda: "better" in shown(app))
         app.clear_notifications()
@@ -105,10 +105,13 @@ async def test_keys(app: TuneApp, tmp_path: Path) -> None:
         app.screen.query_one(Input).value = "temperature=1.5 seed=9"
         await pilot.press("enter")
         await until(pilot, lambda: "temperature 1.5, seed 9" in shown(app))
+        assert "Better" not in shown(app), "a vote that would not be taken"
         await pilot.press(*"One?", "enter")
         await until(pilot, lambda: "B tone (base model)" in shown(app))
+        await until(pilot, lambda: "Better" in shown(app))
         await pilot.press("ctrl+r")
         await until(pilot, lambda: "D tone (base model)" in shown(app))
+        await until(pilot, lambda: "Better" in shown(app))
         assert [one[1].seed for one in Recorded.made.asked] == [9, 10]
         await pilot.press("f6")
         await until(pilot, lambda: "better" in shown(app))

@@ -92,7 +92,7 @@ class Blind(FullScreen[None]):
         self.query_one(KeyBar).redraw()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action.partition("(")[0] in ("vote", "undo", "note", "keep"):
+        if action in ("vote", "undo", "note", "keep"):
             return self._shown.item is not None
         return super().check_action(action, parameters)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.command import CommandPalette, DiscoveryHit, Hit, Provider
 
-from tuiftune.tui.keys.actions import actions
+from tuiftune.tui.keys.actions import actions, works_on
 from tuiftune.tui.keys.scopes import APP
 from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 
@@ -30,7 +30,7 @@ class ActionCommands(Provider):
         for action in actions(*scopes, APP):
             if not action.label or action.name == "command_palette":
                 continue
-            if action.scope != APP and not self.screen.check_action(action.name, ()):
+            if not works_on(self.screen, action):
                 continue
             target = self.app if action.scope == APP else self.screen
             key = f"  ({action.shown})" if action.shown else ""

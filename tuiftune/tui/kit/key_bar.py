@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from tuiftune.tui.keys.actions import actions
+from tuiftune.tui.keys.actions import actions, works_on
 from tuiftune.tui.keys.scopes import APP
 from tuiftune.tui.kit.canvas import Canvas, Line
 
@@ -34,8 +34,7 @@ class KeyBar(Canvas):
         for action in sorted(actions(*self._scopes, APP), key=lambda item: item.bar):
             if not action.bar or action.name in getattr(self.screen, "not_in_bar", ()):
                 continue
-            state = self.screen.check_action(action.name, ()) if action.scope != APP else True
-            if state:
+            if works_on(self.screen, action):
                 found.append(action)
         return found
 
