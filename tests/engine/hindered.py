@@ -111,6 +111,29 @@ def second_sleeps_while(path: str) -> None:
     _in_training(asleep)
 
 
+def counts_walks(path: str) -> None:
+    """Note in each step how often all parameters, or the modes of all modules, were gone through before."""
+    import torch
+
+    walks = [0]
+
+    def counted(function: Any) -> Any:
+        def walk(module: Any, *args: Any, **kwargs: Any) -> Any:
+            walks[0] += 1
+            return function(module, *args, **kwargs)
+
+        return walk
+
+    for name in ("_named_members", "train"):
+        setattr(torch.nn.Module, name, counted(getattr(torch.nn.Module, name)))
+
+    def note(step: int) -> None:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{walks[0]}\n")
+
+    _in_training(note)
+
+
 def merges_nothing(really: bool) -> None:
     """Adapters are left out of what is merged."""
     from tuiftune.engine.export import merging

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -292,3 +295,77 @@ def test_what_is_no_directory_is_told_before_training(link: bool, tmp_path: Path
         Store(place, keep=1).clean()
     assert fault.value.exit_code == 2
     assert os.path.lexists(place)
+
+
+def test_training_goes_on_while_the_rest_is_written_and_sealed(tmp_path: Path) -> None:
+    store, told, go_on = Store(tmp_path, keep=1), [], threading.Event()
+    save(store, 1)
+
+    def write_some(folder: Path) -> Callable[[Path], None]:
+        write(folder)
+        (folder / "optimizer.pt").unlink()
+
+        def rest(there: Path) -> None:
+            assert go_on.wait(60)
+            (there / "optimizer.pt").write_bytes(b"copied")
+
+        return rest
+
+    store.begin(2, write_some, {"step": 2}, (), told.append)
+    store.check()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("checkpoint")] == [
+        "checkpoint-1"
+    ]
+    assert not told
+    go_on.set()
+    assert [one.step for one in store.all()] == [2], "whoever asks for them waits"
+    assert [one.step for one in told] == [2]
+    assert fault_of(store.all()[0]) is None
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("no")])
+def test_what_goes_wrong_behind_training_is_raised_in_it(fault: Exception, tmp_path: Path) -> None:
+    store = Store(tmp_path, keep=1)
+    save(store, 1)
+
+    def rest(there: Path) -> None:
+        raise fault
+
+    def write_some(folder: Path) -> Callable[[Path], None]:
+        write(folder)
+        return rest
+
+    store.begin(2, write_some, {}, (), lambda _: None)
+    until = time.monotonic() + 60
+    while not store._pending.done():  # type: ignore[union-attr]
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    with pytest.raises(type(fault), match=re.escape(str(fault))):
+        store.check()
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-1"]
+    save(store, 3)
+    assert [one.step for one in store.all()] == [3]
+
+
+def test_a_run_that_is_moved_meanwhile_has_its_checkpoint_where_it_is_now(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    store = Store(here / "checkpoints", keep=1, moved=lambda: there if there.exists() else None)
+    tries = []
+
+    def rest(folder: Path) -> None:
+        if not tries:
+            here.rename(there)
+        tries.append(folder)
+        (folder / "more.json").write_text("{}")
+
+    def write_some(folder: Path) -> Callable[[Path], None]:
+        write(folder)
+        return rest
+
+    store.begin(2, write_some, {"step": 2}, (), lambda _: None)
+    saved = store.wait()
+    assert saved is not None
+    assert saved.path == there / "checkpoints" / "checkpoint-2"
+    assert fault_of(saved) is None
+    assert [folder.parent.parent.name for folder in tries] == ["here", "there"]

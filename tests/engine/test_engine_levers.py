@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -157,3 +158,21 @@ def test_kernels_that_are_not_installed_are_refused(engine: Engine, make_run: Ca
     run = make_run(training__kernels="liger")
     assert engine.train(run) == 2
     assert "Liger" in tiny.events(run, "end")[0]["why"]
+
+
+@pytest.mark.parametrize("technique", ["lora", "full"])
+def test_no_step_walks_the_model(
+    technique: str, engine: Engine, make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    """An 8B model has 2,700 modules with adapters: a GPU waits longer for a walk than for what it is for."""
+    steps, seen = 6, tmp_path / "walks"
+    run = make_run(**QUIET | {"training__max_steps": steps, "method__technique": technique})
+    fault = {"module": "hindered", "counts_walks": str(seen)}
+    assert engine.start("train", run, fault=fault).wait() == 0
+    counts = [int(line) for line in seen.read_text().split()]
+    assert len(counts) >= steps
+    assert counts[0] > 0
+    first, *others = [after - before for before, after in pairwise(counts)]
+    assert sum(others) <= 1, (
+        f"once all gradients are asked whether they are sharded; {first} in the first step"
+    )

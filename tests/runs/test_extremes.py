@@ -54,6 +54,9 @@ def small_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 Log = list[dict[str, Any]]
 
 
+SEALED_AFTER = 60  # steps that are made while a checkpoint is written, at most
+
+
 def log_of(chance: random.Random, *, checkpoint: int = 0, crash: int = 0) -> Log:
     """A run with a spike and a dip in every metric; with `crash` it goes back to its last checkpoint."""
     events: Log = [{"type": "start", "run": "long", "total_steps": STEPS}]
@@ -68,14 +71,18 @@ def log_of(chance: random.Random, *, checkpoint: int = 0, crash: int = 0) -> Log
         spike, dip = where[name]
         return 500.25 if now == spike else 1e-7 if now == dip else 50 + chance.random()
 
-    step = back = 0
+    step = back = saving = sealed = 0
     while step < STEPS:
         step += 1
         values = {name: at(name, step, planted) for name in OF_STEP}
         events.append({"type": "step", "step": step, **values, "epoch": step / STEPS, "data_wait": 0.1})
         if checkpoint and step % checkpoint == 0:
-            events.append({"type": "checkpoint", "step": step, "path": f"checkpoint-{step}"})
-            back = step
+            events.append({"type": "phase", "name": "saving"})
+            events.append({"type": "phase", "name": "training"})
+            saving, sealed = step, step + chance.randrange(SEALED_AFTER)
+        if saving and step == sealed:
+            events.append({"type": "checkpoint", "step": saving, "path": f"checkpoint-{saving}"})
+            back, saving = saving, 0
         if step % 3 == 0:
             now = step // 3
             gpus = [
@@ -97,7 +104,7 @@ def log_of(chance: random.Random, *, checkpoint: int = 0, crash: int = 0) -> Log
         if step % 100 == 0:
             events.append({"type": "eval", "step": step, "loss": 1 + chance.random(), "when": "during"})
         if step == crash:
-            crash, step = 0, back
+            crash, step, saving = 0, back, 0
             events.append({"type": "start", "run": "long", "total_steps": STEPS, "resumed_from": back})
     return events
 
@@ -190,6 +197,27 @@ def test_a_resume_drops_no_extreme_before_its_checkpoint(tmp_path: Path, seed: i
         for name, curve in zip(OF_STEP, list(curves(state).values())[: len(OF_STEP)], strict=True):
             values = [event[name] for event in steps.values()]
             assert {y for _, y in ends(curve)} == {min(values), max(values)}, name
+
+
+@pytest.mark.parametrize("back", [1200, 1201, 1806, 1807, 2600, 2601])
+def test_steps_made_while_a_checkpoint_is_written_are_behind_it(tmp_path: Path, back: int) -> None:
+    """Their spike goes when the run resumes there; that of its last step stays."""
+    sealed, crash = back + 40, back + 300
+    events: Log = [{"type": "start", "run": "long", "total_steps": STEPS}]
+    for step in [*range(1, crash), *range(back + 1, STEPS)]:
+        again = len(events) > crash
+        if step == back + 1 and events[-1].get("step") == crash - 1:
+            events.append({"type": "start", "run": "long", "total_steps": STEPS, "resumed_from": back})
+            again = True
+        loss = 70.0 if step == back else 900.0 if step == back + 1 and not again else 1.0
+        events.append({"type": "step", "step": step, "loss": loss})
+        if step == back and not again:
+            events += [{"type": "phase", "name": name} for name in ("saving", "training")]
+        if step == sealed and not again:
+            events.append({"type": "checkpoint", "step": back, "path": f"checkpoint-{back}"})
+    path = written(tmp_path / "events.jsonl", events)
+    for state in (live(path), opened(path)):
+        assert {y for _, y in ends(curves(state)["loss"])} == {1.0, 70.0}
 
 
 @pytest.mark.parametrize("buckets", [4, 16, 50])

@@ -176,6 +176,7 @@ class Rhythm(TrainerCallback):
             self.progress.finished |= state.global_step >= state.max_steps
             if self.progress.finished:
                 raise FinishedError
+        self.trainer.shorten()
         self._say_training(state)
 
     def on_step_begin(
@@ -187,6 +188,8 @@ class Rhythm(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
+        self.trainer.check_numbers()
+        self.trainer.check_saved()
         step = self._report.step = state.global_step
         own = self.trainer.take_tokens(), self._stopping.asked(), self._too_much_unsaved(state)
         every = self._group.gather(own)

@@ -34,6 +34,9 @@ def fit(context: RunContext, trainer: RunTrainer, preflight: Preflight | None) -
         if context.group.size == 1:
             trainer.save_before_pause()
         raise
+    finally:
+        trainer.check_saved(last=True)
+    context.group.meet()  # every process sees the checkpoints that one has sealed
     if rhythm.diverged is not None:
         if context.group.leads:
             note(context.run, Noted(rhythm.progress.go_on_from, str(rhythm.diverged)))

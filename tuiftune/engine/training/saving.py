@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from tuiftune import paths
 from tuiftune.engine.process.faults import NotANumberError
@@ -14,7 +16,6 @@ from tuiftune.engine.techniques.base import RATIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from transformers import Trainer as Mixin
 
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.training.callback import Rhythm
     from tuiftune.engine.training.settings import Settings
+    from tuiftune.runs.store.checkpoints import Checkpoint
 else:
     Mixin = object  # before a stage's trainer (see `trainer.over`), whose methods `super()` finds
 
 HISTORY = 100  # log lines kept in the trainer's state; the event log has them all
+COPIED = 4 << 30  # bytes of an optimizer's states at most that are copied, so that training needn't wait
+OPTIMIZER, SCHEDULER = "optimizer.pt", "scheduler.pt"  # as transformers calls them
 
 
 class Saving(Mixin):
@@ -36,6 +40,7 @@ class Saving(Mixin):
     _report: Report
     _fingerprint: dict[str, Any]
     _staged: Path | None
+    _copied: Any = None  # the optimizer's states, of a checkpoint that is being written
     rhythm: Rhythm
     group: Group
     shared: bool
@@ -49,28 +54,41 @@ class Saving(Mixin):
         step = self.state.global_step
         began = time.monotonic()
         self.group.whereabouts.leave()
+        self._store.follow()
         if self.group.any(not self._finite()):
             raise NotANumberError("weights", step)
         if not self.group.leads:
             return self._help_saving()
-        self._store.follow()
         self._report.phase("saving", f"checkpoint at step {step}")
         kept = self.rhythm.progress.saves(step)
         self.state.log_history = self.state.log_history[-HISTORY:]
 
         progress = {**self.rhythm.snapshot(), "fingerprint": self._fingerprint}
-        saved = self._store.save(step, self._write, progress, protect=kept)
-        self.group.meet()  # saved
+        self._store.begin(step, self._write, progress, kept, self._say_saved)
         seconds = time.monotonic() - began
+        self.rhythm.saved(seconds)
+        self.rhythm.pause(seconds)
+
+    def _say_saved(self, saved: Checkpoint) -> None:
+        """In a thread of its own, while training goes on."""
         if self._store.stuck:
             left, self._store.stuck = self._store.stuck, []
             why = "remove it manually: each checkpoint needs disk space"
             self._report.warning("checkpoint_kept", f"could not be removed: {', '.join(left)}", why)
-        self.rhythm.saved(seconds)
-        self.rhythm.pause(seconds)
         self._report.emit(
-            "checkpoint", step=step, path=str(saved.path), bytes=saved.bytes, seconds=round(seconds, 3)
+            "checkpoint",
+            step=saved.step,
+            path=str(saved.path),
+            bytes=saved.bytes,
+            seconds=round(saved.seconds, 3),
         )
+
+    def check_saved(self, *, last: bool = False) -> None:
+        """Raise what went wrong with the latest checkpoint; of the `last` one once it is known."""
+        if last:
+            self._store.wait()
+        else:
+            self._store.check()
 
     def save_before_pause(self) -> None:
         """Save the run as it was after its last step: answers sampled since then are sampled again."""
@@ -85,10 +103,12 @@ class Saving(Mixin):
         self.rhythm.progress.evaluate_first = self.evaluating
         self._save_checkpoint(self.model, None)
 
-    def _write(self, staged: Path) -> None:
-        """The trainer's own checkpoint, in `staged` rather than in a directory it names itself."""
+    def _write(self, staged: Path) -> Callable[[Path], None] | None:
+        """The trainer's own checkpoint, in `staged` rather than in a directory it names itself. Returns what
+        writes the optimizer's states, where those were copied.
+        """
         self.group.meet()  # the directory is there
-        self._staged = staged
+        self._staged, self._copied = staged, None
         try:
             super()._save_checkpoint(self.model, None)
         finally:
@@ -98,10 +118,23 @@ class Saving(Mixin):
         for path in paths.entries(nested):
             path.rename(staged / path.name)
         nested.rmdir()
+        copied, self._copied = self._copied, None
+        return None if copied is None else lambda place: torch.save(copied, place / OPTIMIZER)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        """The optimizer's states as the trainer writes them, but later, from a copy, unless that is large."""
+        own = self.group.leads and not self.is_deepspeed_enabled and not self.is_fsdp_enabled
+        states: Any = self.optimizer.state_dict() if own else None
+        if (
+            not own
+            or sum(one.nbytes for one in tree_leaves(states) if isinstance(one, torch.Tensor)) > COPIED
+        ):
+            return super()._save_optimizer_and_scheduler(output_dir)
+        self._copied = tree_map_only(torch.Tensor, lambda one: one.detach().to("cpu", copy=True), states)
+        torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER)
 
     def _help_saving(self, read: Callable[[Path], None] | None = None) -> None:
         """Put this process's part and random numbers into rank 0's checkpoint, and `read` it."""
-        self._store.follow()
         self.group.meet()
         self._staged = self._store.staged
         try:
@@ -112,7 +145,6 @@ class Saving(Mixin):
         if read is not None:
             self.group.meet()  # all files are in their places
             read(self._store.staged)
-        self.group.meet()
 
     def try_saving(self) -> int:
         """Write a checkpoint, verify it, load it as a resumed run would, and remove it. Returns its bytes."""
@@ -123,8 +155,10 @@ class Saving(Mixin):
             self._load_from_checkpoint(str(staged))
             self._load_optimizer_and_scheduler(str(staged))
 
+        self._store.follow()
         if not self.group.leads:
             self._help_saving(read if self.shared else None)
+            self.group.meet()
             return 0
         progress = {**self.rhythm.snapshot(), "fingerprint": self._fingerprint}
         size = self._store.trial(self._write, progress, read)

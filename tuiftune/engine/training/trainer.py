@@ -17,6 +17,7 @@ from tuiftune.engine.techniques import applied
 from tuiftune.engine.training.evaluating import Evaluating
 from tuiftune.engine.training.fingerprint import TOKENIZER, WEIGHTS
 from tuiftune.engine.training.saving import Saving
+from tuiftune.engine.training.walks import ShortWalks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 OVERFLOWS = 20  # a float16 loss scale may be halved this often in a row before it counts as not a number
 
 
-class RunTrainer(Evaluating, Saving):
+class RunTrainer(Evaluating, Saving, ShortWalks):
     """What a run adds to the trainer of its stage, whose loop, resume and loss stay the libraries' own."""
 
     shared = False  # one model over all processes, whose calls all of them have to make
@@ -54,6 +55,7 @@ class RunTrainer(Evaluating, Saving):
         self._tokens: Any = 0
         self._overflows = 0
         self._not_finite: Any = False  # a loss of this step, on this process
+        self._norm: Any = None  # of this step's gradients
         self._waited = 0.0
         self.written_in: str | None = None  # the type of a whole model's file; None: as it is held
         self.when = "before"
@@ -114,10 +116,10 @@ class RunTrainer(Evaluating, Saving):
         loss = super().training_step(model, inputs, *args, **kwargs)
         self._not_finite = self._not_finite | ~torch.isfinite(loss)
         # Before the last micro step the other processes don't wait for this one, and would wait forever then.
-        asked = self.group.size == 1 or self.accelerator.sync_gradients
+        asked = self.group.size > 1 and self.accelerator.sync_gradients
         self._mark(whereabouts.LOSS)
         if asked and any(found := self.group.gather(bool(self._not_finite))):
-            which = f" of process {found.index(True) + 1} of {len(found)}" if len(found) > 1 else ""
+            which = f" of process {found.index(True) + 1} of {len(found)}"
             raise NotANumberError(f"loss{which}", self.state.global_step + 1)
         if asked:
             self._mark(whereabouts.UPDATE)
@@ -143,15 +145,27 @@ class RunTrainer(Evaluating, Saving):
         """Forward and backward as the stage's trainer does them, without what a run adds."""
         return super().training_step(model, inputs, weight)
 
-    def _clip_checked(self, *args: Any, **kwargs: Any) -> Any:
-        norm = self._clip(*args, **kwargs)
-        if norm is not None and not math.isfinite(float(norm)):
+    def _clip_checked(self, parameters: Any, *args: Any, **kwargs: Any) -> Any:
+        norm = self._clip(self.clipped(parameters), *args, **kwargs)
+        if self.group.size == 1 and self.accelerator.scaler is None:
+            self._norm = norm
+        elif norm is not None and not math.isfinite(float(norm)):
             self._overflows += 1
             if self.accelerator.scaler is None or self._overflows > OVERFLOWS:
                 raise NotANumberError("gradient norm", self.state.global_step + 1)
         else:
             self._overflows = 0
         return norm
+
+    def check_numbers(self) -> None:
+        """NotANumberError if this step's loss or gradient norm is none. One process by itself is asked after
+        its update, which no checkpoint holds yet: the GPU would have to wait for the answer before.
+        """
+        norm, self._norm = self._norm, None
+        if self.group.size == 1 and bool(self._not_finite):
+            raise NotANumberError("loss", self.state.global_step)
+        if norm is not None and not math.isfinite(float(norm)):
+            raise NotANumberError("gradient norm", self.state.global_step)
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Report how far something got while the trainer is made."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Event = Mapping[str, Any]
 NUMBERS = {int, float}  # not bool
 _KIND = itemgetter("type")
+PARTINGS = {"loading", "saving"}  # phases: a checkpoint is told of once it is sealed, after further steps
 DAMAGED = ""  # the kind of a line that is no event
 
 
@@ -83,7 +84,7 @@ class Columns:
         elif kind in ("checkpoint", "start"):
             self.partings += places
         elif kind == "phase":
-            self.partings += _where(places, events, lambda event: event.get("name") == "loading")
+            self.partings += _where(places, events, lambda event: event.get("name") in PARTINGS)
 
     def _note(self, name: Name, places: Sequence[int], events: Sequence[Event]) -> bool:
         """Returns whether each of the events has a number of that name."""

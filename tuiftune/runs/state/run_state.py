@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from tuiftune.runs.log.events import Event
 
+SAVING = "saving"  # the phase
 KEPT = 200  # warnings, evaluations, checkpoints and controls that are remembered
 NO_PHASE, NO_HOST, NO_MEMORY = Phase(""), HostReading(), MemoryReading()
 
@@ -211,6 +212,8 @@ class RunState(Steps):
         detail = OLD_DETAILS.get(detail, detail)
         self.phase = Phase(name, detail, whole(event, "done"), whole(event, "total"), since)
         self.phases.setdefault(name, 0.0)
+        if name == SAVING:  # its checkpoint is told of once it is sealed, while further steps are made
+            self._fence(self.step)
 
     def _eval(self, event: Event) -> None:
         step = whole(event, "step")

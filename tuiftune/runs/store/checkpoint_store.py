@@ -1,5 +1,5 @@
 """Saving checkpoints that are whole or not there: staged, synced, listed with sizes and hashes, renamed; and
-dropping old ones.
+dropping old ones. Training goes on once its state is written or copied.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import json
 import os
 import shutil
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +30,12 @@ from tuiftune.runs.store.checkpoints import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    # Puts into a directory what training changes; what it returns puts the rest there, which nothing changes.
+    Rest = Callable[[Path], None]
+    Write = Callable[[Path], Rest | None]
 
 SET_ASIDE = ".not-a-checkpoint"
 LEFT_OUT = ("training_args.bin", "README.md")  # a pickle that nothing reads, and a GPU without scores
@@ -61,9 +67,15 @@ class Store:
         self.staged = directory / STAGED
         self.stuck: list[str] = []  # what could not be removed, in words
         self._moved = moved
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._pending: Future[Checkpoint] | None = None
 
     def follow(self) -> None:
         """Go to where the run's directory is now, if it was moved."""
+        self.wait()
+        self._follow()
+
+    def _follow(self) -> None:
         if place := self._moved and self._moved():
             self.directory = place / self.directory.name
             self.staged = self.directory / STAGED
@@ -90,17 +102,62 @@ class Store:
         return [f"{printable(path.name)} ({kind})" for path, kind in found_in(self.directory).strangers]
 
     def save(
-        self, step: int, write: Callable[[Path], None], progress: dict[str, Any], protect: Iterable[int]
-    ) -> Checkpoint:
+        self, step: int, write: Write, progress: dict[str, Any], protect: Iterable[int]
+    ) -> Checkpoint | None:
         """Save what `write` puts into the directory it is given, then drop old checkpoints but those in
         `protect`.
 
         Raises OSError(ENOSPC) when the disk is full; then only the partial checkpoint is gone.
         """
+        self.begin(step, write, progress, protect, lambda _: None)
+        return self.wait()
+
+    def begin(
+        self,
+        step: int,
+        write: Write,
+        progress: dict[str, Any],
+        protect: Iterable[int],
+        sealed: Callable[[Checkpoint], None],
+    ) -> None:
+        """As `save`, but return once `write` has: a thread does the rest, and calls `sealed` when it is done.
+
+        What that raises is raised by `wait`, by `check`, or by whatever is asked of the checkpoints next.
+        """
+        self.wait()
         began = time.monotonic()
+        rest = self._filled(write)
+
+        def finish() -> Checkpoint:
+            there = self.directory
+            try:
+                size = self._finish(step, rest, progress, protect)
+            except FileNotFoundError:
+                self._follow()
+                if self.directory == there:
+                    raise
+                size = self._finish(step, rest, progress, protect)
+            final = self.directory / f"checkpoint-{step}"
+            saved = Checkpoint(step, final, size, time.monotonic() - began)
+            sealed(saved)
+            return saved
+
+        self._pending = self._thread.submit(finish)
+
+    def wait(self) -> Checkpoint | None:
+        """Until the checkpoint that was begun is sealed; what came of it, None where none was."""
+        pending, self._pending = self._pending, None
+        return pending.result() if pending is not None else None
+
+    def check(self) -> None:
+        """Raise what went wrong with the checkpoint that was begun, if that is known."""
+        if self._pending is not None and self._pending.done():
+            self.wait()
+
+    def _finish(self, step: int, rest: Rest | None, progress: dict[str, Any], protect: Iterable[int]) -> int:
         staged = self.staged
         final = self.directory / f"checkpoint-{step}"
-        size = self._stage(staged, step, write, progress)
+        size = self._sealed(step, rest, progress)
         try:
             if os.path.islink(final) or not paths.is_dir(final):
                 _set_aside(final)
@@ -112,18 +169,17 @@ class Store:
             shutil.rmtree(staged, ignore_errors=True)
             raise
         self._rotate(step, {step, *protect})
-        return Checkpoint(step, final, size, time.monotonic() - began)
+        return size
 
-    def trial(
-        self, write: Callable[[Path], None], progress: dict[str, Any], read: Callable[[Path], None]
-    ) -> int:
+    def trial(self, write: Write, progress: dict[str, Any], read: Callable[[Path], None]) -> int:
         """Save as `save` does, verify it, let `read` take it up again, and remove it. Returns its bytes.
 
         Raises OSError as `save` does, and RuntimeError where what was written isn't what is there.
         """
+        self.wait()
         staged = self.staged
         try:
-            size = self._stage(staged, 0, write, progress)
+            size = self._sealed(0, self._filled(write), progress)
             if why := fault_of(Checkpoint(0, staged)):
                 raise RuntimeError(f"a checkpoint written for trial does not verify: {why}")
             read(staged)
@@ -133,6 +189,10 @@ class Store:
 
     def all(self) -> list[Checkpoint]:
         """Every checkpoint by name, newest first, verified or not."""
+        self.wait()
+        return self._all()
+
+    def _all(self) -> list[Checkpoint]:
         return [Checkpoint(step, path) for step, path in found_in(self.directory).checkpoints]
 
     def go_back_to(self, step: int) -> None:
@@ -151,19 +211,31 @@ class Store:
             damaged.append(Damaged(checkpoint.path, why))
         return None, damaged
 
-    def _stage(self, staged: Path, step: int, write: Callable[[Path], None], progress: dict[str, Any]) -> int:
-        """Write and seal a checkpoint under a name that isn't one. Returns its bytes."""
-        try:
+    def _filled(self, write: Write) -> Rest | None:
+        """What is to be saved, under a name that isn't a checkpoint's. Returns what `write` does."""
+        with self._or_nothing():
             self.directory.mkdir(exist_ok=True)
-            staged.mkdir()
-            write(staged)
+            self.staged.mkdir()
+            return write(self.staged)
+
+    def _sealed(self, step: int, rest: Rest | None, progress: dict[str, Any]) -> int:
+        """What is written, whole and with its manifest. Returns its bytes."""
+        with self._or_nothing():
+            if rest is not None:
+                rest(self.staged)
             for name in LEFT_OUT:
-                (staged / name).unlink(missing_ok=True)
-            _write_json(staged / PROGRESS, progress)
-            return _seal(staged, step, self.processes)
+                (self.staged / name).unlink(missing_ok=True)
+            _write_json(self.staged / PROGRESS, progress)
+            return _seal(self.staged, step, self.processes)
+
+    @contextmanager
+    def _or_nothing(self) -> Iterator[None]:
+        """A full disk is told as one, whatever a library makes of it; what was written then is removed."""
+        try:
+            yield
         except Exception as fault:
             full = paths.exists(self.directory) and shutil.disk_usage(self.directory).free < FULL_BELOW
-            shutil.rmtree(staged, ignore_errors=True)
+            shutil.rmtree(self.staged, ignore_errors=True)
             if full and not (isinstance(fault, OSError) and fault.errno == errno.ENOSPC):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.directory)) from fault
             raise
@@ -174,7 +246,7 @@ class Store:
         Those beyond it were passed over as damaged when this process began, or it would have gone on from
         them: they must not count.
         """
-        there = self.all()
+        there = self._all()
         old = [one for one in there if one.step <= saved][self.keep :]
         for checkpoint in [*(one for one in there if one.step > saved), *old]:
             if checkpoint.step in protect:
@@ -212,6 +284,7 @@ def _set_aside(path: Path) -> None:
 def _seal(directory: Path, step: int, processes: int) -> int:
     """Sync every file and list it with size and hash. Returns the bytes."""
     files = {}
+    (directory / MANIFEST).unlink(missing_ok=True)  # of a first try, where the run was moved meanwhile
     for path in paths.below(directory, ()):
         _sync(path)
         files[path.relative_to(directory).as_posix()] = {"size": paths.size(path), "sha256": hash_of(path)}
