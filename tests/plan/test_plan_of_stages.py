@@ -163,7 +163,11 @@ TAUGHT = {"method__stage": "distill", "method__technique": "lora", "method__teac
 
 
 def test_a_teacher_is_planned_next_to_the_model_that_learns_from_it() -> None:
-    small = {"model__base": "Qwen/Qwen3-1.7B", "method__max_completion_length": 128}
+    small = {
+        "model__base": "Qwen/Qwen3-1.7B",
+        "method__max_completion_length": 128,
+        "training__micro_batch": 4,
+    }
     made, larger = (
         plan(**TAUGHT | small | more)  # type: ignore[arg-type]
         for more in ({}, {"method__teacher": "Qwen/Qwen3-14B"})

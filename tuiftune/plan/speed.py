@@ -1,7 +1,8 @@
 """Seconds a training step takes, predicted: products, memory traffic, launches, dequantization, padding.
 
 Calibrated on sixteen stacks measured on one H200: the 8B Llama shape, LoRA rank 16, 4 × 2048 tokens a step;
-other GPUs scale with the floating point rate and the bandwidth of their data sheets.
+compiled layers and the host's part again on eight, once steps no longer walked the model (`benchmarks/speed`,
+i and j). Other GPUs scale with the floating point rate and the bandwidth of their data sheets.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ MATMUL_SHARE = 0.80  # of the data sheet's dense rate: 790 of 989 TFLOP/s on an 
 TRAFFIC = {
     "plain": ((128.0, 187.0), (109.0, 153.0)),
     "liger": ((85.0, 151.0), (37.0, 130.0)),
-    "compile": ((39.0, 126.0), (35.0, 121.0)),
+    "compile": ((43.0, 94.0), (39.0, 91.0)),
 }
-# Seconds a layer and micro step that grow with neither rows nor length: forward, backward.
-OVERHEAD = {"plain": (0.375e-3, 0.625e-3), "liger": (0.375e-3, 0.625e-3), "compile": (0.2e-3, 0.3e-3)}
+# Seconds a layer and micro step that grow with neither rows nor length: forward, backward. What the host took
+# for walks through the model was in them: half a millisecond less today, in all.
+OVERHEAD = {"plain": (0.2e-3, 0.3e-3), "liger": (0.2e-3, 0.3e-3), "compile": (0.0, 0.0)}
+BETWEEN = 0.017  # seconds a micro step in which a GPU waits: rows are collated, the loss is read
 # A product with a frozen weight in FP8 and its roundings, as a multiple of the 16-bit one's rate: forward,
 # and for the input gradient. From two runs on an H200 (8B shape, 8,192 tokens a step: benchmarks/fp8); other
 # GPUs' data sheets promise the same 2× of 16 bit.
@@ -35,16 +38,16 @@ ROUND_BYTES = 22.0  # an element that is rounded to FP8, where layers aren't com
 DEQUANTISE_BYTES = 10.0  # a quantized weight and pass
 CAST_BYTES = 6.0  # a float32 weight and pass: read, and written in 16 bit; backward it is the gradient's
 # Seconds a layer and pass that the host needs at least to launch its work: with adapters, without (not
-# measured). Hosts differ: of two H200 machines one needed 2.6 and 2.0 ms (plain and compiled layers:
-# `benchmarks/speed/host.py`), the other a quarter more. These are the slower one's, so that a plan which is
-# quick only on a quick host isn't taken for the fastest.
-LAUNCH = {"plain": (3.2e-3, 1.2e-3), "liger": (2.9e-3, 1.0e-3), "compile": (2.5e-3, 0.35e-3)}
-# The same where layers round to FP8 as well: three runs, on a slow host.
-FP8_LAUNCH = {"plain": 5.8e-3, "liger": 5.8e-3, "compile": 3.05e-3}
-RELAUNCH = 1.8  # of a pass, where it is recomputed: 3.6 ms against 2.0
-VARYING = 1.5  # of a compiled pass, where each batch has another length: 3.7 ms against 2.5
+# measured). Forward and backward by themselves, since the loss is read between them. Hosts differ: of two
+# H200 machines one needed 2.6 and 2.0 ms (plain and compiled layers: `benchmarks/speed/host.py`), the other a
+# quarter more, 0.7 to 0.9 of it for walks through the model. Compiled layers were measured again without.
+LAUNCH = {"plain": (2.4e-3, 1.2e-3), "liger": (2.1e-3, 1.0e-3), "compile": (1.8e-3, 0.35e-3)}
+# The same where layers round to FP8 as well.
+FP8_LAUNCH = {"plain": 5.0e-3, "liger": 5.0e-3, "compile": 2.8e-3}
+RELAUNCH = 1.3  # of a pass, where it is recomputed
+VARYING = 1.75  # of a compiled pass, where each batch has another length
 CPU_LAUNCH = 0.4e-3
-STEP_OVERHEAD = 0.004
+STEP_OVERHEAD = 0.0075
 
 
 def step_seconds(
@@ -77,14 +80,18 @@ def step_seconds(
     slow = settings.compute_bytes == 4 or (settings.autocast and arch.num_experts)
     rate = device.flops * (1.0 if device.kind == "cpu" else MATMUL_SHARE * (0.5 if slow else 1.0))
     compute = work / rate
+    first = (products + attention) * (1.0 + settings.reference) / rate  # of it, before the loss
     if settings.teacher is not None:
-        compute += 2.0 * count.active_parameters(settings.teacher) * tokens / rate
+        taught = 2.0 * count.active_parameters(settings.teacher) * tokens / rate
+        compute, first = compute + taught, first + taught
     if settings.fp8:
-        compute += _fp8_products(arch, settings, tokens, again) / rate
+        saved, saved_first = _fp8_products(arch, settings, tokens, again)
+        compute, first = compute + saved / rate, first + saved_first / rate
 
     kind = "compile" if settings.compile else settings.kernels if settings.kernels in TRAFFIC else "plain"
     lean = settings.adapter_bytes == 2 if settings.adapted else not settings.autocast
     forward, backward = TRAFFIC[kind][lean]
+    before = forward * (1.0 + settings.reference) / (forward * (1.0 + again) + backward)
     traffic = (forward * (1.0 + again) + backward) * traits.traffic
     moved = traffic * (_width(arch) + 2 * arch.hidden_size) * tokens * arch.num_layers
     quantizable = count.quantizable_parameters(arch)
@@ -107,29 +114,32 @@ def step_seconds(
         return seconds + 0.005
     forward, backward = OVERHEAD[kind]
     overhead = (forward * (1.0 + again) + backward) * arch.num_layers
-    launch = (
-        (FP8_LAUNCH[kind] if settings.fp8 else LAUNCH[kind][not settings.adapted])
-        * arch.num_layers
-        * (2.0 + RELAUNCH * recompute + settings.reference)
-    )
-    if settings.teacher is not None:
-        launch += LAUNCH["plain"][1] * settings.teacher.num_layers
+    launch = (FP8_LAUNCH[kind] if settings.fp8 else LAUNCH[kind][not settings.adapted]) * arch.num_layers
     if varying and settings.compile:
         launch *= VARYING
-    seconds = max(compute + memory + overhead, launch)
+    launched = launch * (1.0 + settings.reference)
+    if settings.teacher is not None:
+        launched += LAUNCH["plain"][1] * settings.teacher.num_layers
+    first += before * memory + forward * (1.0 + settings.reference) * arch.num_layers
+    rest = compute + memory + overhead - first
+    back = launch * (1.0 + RELAUNCH * recompute)
+    seconds = max(first, launched) + max(rest, back)
     if settings.shards > 1:
-        launch += shard.LAUNCH * arch.num_layers
-        seconds = max(seconds, launch) + shard.exchange_seconds(arch, settings, device)
+        launched += back + shard.LAUNCH * arch.num_layers
+        seconds = max(seconds, launched) + shard.exchange_seconds(arch, settings, device)
     if settings.divided > 1:
         seconds += divided.exchange_seconds(arch, settings, device)
-    return seconds + 0.002
+    return seconds + BETWEEN
 
 
-def _fp8_products(arch: Architecture, settings: Settings, tokens: float, again: float) -> float:
-    """16-bit operations that products in FP8 save (negative), or add where they are emulated."""
+def _fp8_products(arch: Architecture, settings: Settings, tokens: float, again: float) -> tuple[float, float]:
+    """16-bit operations that products in FP8 save (negative), or add where they are emulated: in all, and
+    before the loss.
+    """
     held = 2.0 * tokens * sum(into * out * many for into, out, many in static.fp8_shapes(arch))
     forward, backward = FP8_RATES if settings.device == "cuda" else (EMULATED, EMULATED)
-    return held * ((1.0 + again) * (1.0 / forward - 1.0) + (1.0 / backward - 1.0))
+    each = held * (1.0 / forward - 1.0)
+    return each * (1.0 + again) + held * (1.0 / backward - 1.0), each * (1.0 + settings.reference)
 
 
 def generation_seconds(arch: Architecture, settings: Settings, device: Device) -> float:
