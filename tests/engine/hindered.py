@@ -49,6 +49,42 @@ def hangs_saving(step: int) -> None:
     checkpoint_store._seal = seal
 
 
+def seals_slowly(seconds: float) -> None:
+    from tuiftune.runs.store import checkpoint_store
+
+    sealed = checkpoint_store._seal
+
+    def seal(*args: Any) -> int:
+        time.sleep(seconds)
+        return sealed(*args)
+
+    checkpoint_store._seal = seal
+
+
+def ram_left(size: int) -> None:
+    """So many bytes of RAM are free when a checkpoint is written."""
+    from tuiftune.engine.training import saving
+
+    saving.memory_available = lambda: size
+
+
+def notes_who_writes(path: str) -> None:
+    """Note the thread that writes the optimizer's states."""
+    import threading
+
+    import torch
+
+    save = torch.save
+
+    def noted(what: Any, where: Any, *args: Any, **kwargs: Any) -> None:
+        if str(where).endswith("optimizer.pt"):
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(f"{threading.current_thread().name}\n")
+        save(what, where, *args, **kwargs)
+
+    torch.save = noted  # type: ignore[assignment]
+
+
 def may_lose(seconds: list[float]) -> None:
     """The shortest and the longest time between two saves."""
     from tuiftune.plan import cost

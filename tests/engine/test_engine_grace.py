@@ -144,6 +144,33 @@ def test_the_plan_chooses_the_same(steps: int | None, seconds: float) -> None:
     assert "at most" in why
 
 
+def test_waiting_for_the_checkpoint_before_is_saving_and_no_long_step(
+    engine: Engine, make_run: Callable[..., Path]
+) -> None:
+    run = make_run(training__max_steps=3, **QUIET | {"run__save_every": 1})
+    fault = {"module": "hindered", "seals_slowly": 2.0}
+    assert engine.start("train", run, fault=fault).wait() == 0
+    told = [
+        event.get("step", event.get("detail"))
+        for event in tiny.events(run)
+        if event["type"] == "checkpoint" or event.get("name") == "saving"
+    ]
+    said = [f"checkpoint at step {step}" for step in (1, 2, 3)]
+    assert told == [said[0], said[1], 1, said[2], 2, 3]
+
+
+@pytest.mark.parametrize(("free", "writer"), [(1 << 40, "checkpoint"), (1 << 10, "MainThread")])
+def test_an_optimizer_is_copied_only_where_ram_has_room_for_it(
+    free: int, writer: str, engine: Engine, make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Else the kernel would end the run at its first checkpoint, and again whenever it is resumed."""
+    run, seen = make_run(training__max_steps=2, **QUIET | {"run__save_every": 1}), tmp_path / "writers"
+    fault = {"module": "hindered", "ram_left": free, "notes_who_writes": str(seen)}
+    assert engine.start("train", run, fault=fault).wait() == 0
+    assert {name.split("_")[0] for name in seen.read_text().split()} == {writer}
+    assert [event["step"] for event in tiny.events(run, "checkpoint")] == [1, 2]
+
+
 def test_a_stuck_step_is_told_while_it_lasts(engine: Engine, make_run: Callable[..., Path]) -> None:
     run = make_run(training__max_steps=8, **QUIET)
     job = engine.start("train", run, fault={"module": "hindered", "hangs_at": 3, "stuck_after": 0.4})

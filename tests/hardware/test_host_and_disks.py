@@ -10,7 +10,7 @@ import pytest
 
 from tuiftune.hardware.detect import detect, machine_of, model_cache, visible
 from tuiftune.hardware.disks import disk_of, nearest_existing
-from tuiftune.hardware.host import cgroup_memory, cores, cpu_name, read_host
+from tuiftune.hardware.host import cgroup_memory, cores, cpu_name, memory_available, read_host
 from tuiftune.hardware.machine import Gpu
 from tuiftune.hardware.nvml import NvmlReading
 from tuiftune.hardware.session import read_session
@@ -86,6 +86,17 @@ def test_a_memory_limit_below_the_physical_total_counts(tmp_path: Path) -> None:
     assert host.memory_available <= total // 2
     (tmp_path / "sys/fs/cgroup/memory.max").write_text(str(total * 2))
     assert read_host(tmp_path).memory_limit is None
+
+
+def test_what_a_control_group_has_left_is_what_may_be_taken(tmp_path: Path) -> None:
+    files = {
+        "proc/self/cgroup": "0::/\n",
+        "sys/fs/cgroup/memory.max": str(GIB),
+        "sys/fs/cgroup/memory.current": str(GIB - 4096),
+    }
+    assert memory_available(tree(tmp_path, files)) == 4096
+    (tmp_path / "sys/fs/cgroup/memory.current").write_text(str(2 * GIB))
+    assert memory_available(tmp_path) == 0
 
 
 def test_a_path_that_is_not_there_yet_lies_where_its_parent_lies(tmp_path: Path) -> None:

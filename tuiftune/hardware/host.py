@@ -18,10 +18,9 @@ _ROOT = Path("/")
 def read_host(root: Path = _ROOT) -> Host:
     """This host now. Memory in bytes; `cores` are those this process may use. `root`: where /proc hangs."""
     memory = psutil.virtual_memory()
-    limit, used = cgroup_memory(root)
+    limit, _ = cgroup_memory(root)
     if limit is not None and limit >= memory.total:
         limit = None
-    available = memory.available if limit is None else min(memory.available, max(limit - (used or 0), 0))
     return Host(
         hostname=printable(platform.node()),
         system=printable(f"{platform.system()} {platform.release()}"),
@@ -29,9 +28,16 @@ def read_host(root: Path = _ROOT) -> Host:
         cpu=cpu_name(root),
         cores=cores(root),
         memory_total=memory.total,
-        memory_available=available,
+        memory_available=memory_available(root),
         memory_limit=limit,
     )
+
+
+def memory_available(root: Path = _ROOT) -> int:
+    """Bytes of RAM that this process may still take, within its control group too."""
+    available = int(psutil.virtual_memory().available)
+    limit, used = cgroup_memory(root)
+    return available if limit is None else min(available, max(limit - (used or 0), 0))
 
 
 def cpu_name(root: Path = _ROOT) -> str:

@@ -28,10 +28,10 @@ def rows_at_once(
     if row is None:
         return FEWEST
     if model.device.type != "cuda":
-        import psutil
+        from tuiftune.hardware.host import memory_available
 
         weights = sum(weight.numel() for weight in model.parameters())
-        held = int(SHARE * psutil.virtual_memory().available / row)
+        held = int(SHARE * memory_available() / row)
         return max(FEWEST, min(ON_CPU, ON_CPU * SMALL // max(weights, 1), held))
     import torch
 

@@ -85,6 +85,6 @@ def _weights(directory: Path) -> int:
 
 
 def _free_ram() -> int:
-    import psutil
+    from tuiftune.hardware.host import memory_available
 
-    return int(psutil.virtual_memory().available)
+    return memory_available()

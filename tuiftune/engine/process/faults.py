@@ -44,7 +44,7 @@ class Ending:
 
 
 class NotANumberError(Exception):
-    """A loss or gradient norm is NaN or infinite; the step was not applied."""
+    """A loss, gradient norm or weight is NaN or infinite; no checkpoint holds what that step made."""
 
     def __init__(self, what: str, step: int) -> None:
         self.what, self.step = what, step

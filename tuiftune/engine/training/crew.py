@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import psutil
-
-from tuiftune.hardware.host import cgroup_memory, cores
+from tuiftune.hardware.host import cores, memory_available
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -96,8 +94,4 @@ def _answer(future: Future[T], check: Callable[[], None]) -> T:
 
 def processes() -> int:
     """How many processes tokenize: one a core that may be used, as far as the free memory allows."""
-    limit, used = cgroup_memory()
-    free = psutil.virtual_memory().available
-    if limit is not None:
-        free = min(free, limit - (used or 0))
-    return max(1, min(cores(), free // 2 // PROCESS_BYTES))
+    return max(1, min(cores(), memory_available() // 2 // PROCESS_BYTES))

@@ -13,6 +13,7 @@ from tuiftune import paths
 from tuiftune.engine.process.faults import NotANumberError
 from tuiftune.engine.techniques import applied
 from tuiftune.engine.techniques.base import RATIO
+from tuiftune.hardware.host import memory_available
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ else:
 
 HISTORY = 100  # log lines kept in the trainer's state; the event log has them all
 COPIED = 4 << 30  # bytes of an optimizer's states at most that are copied, so that training needn't wait
+OF_FREE = 0.5  # of the free RAM that such a copy may take
 OPTIMIZER, SCHEDULER = "optimizer.pt", "scheduler.pt"  # as transformers calls them
 
 
@@ -54,12 +56,13 @@ class Saving(Mixin):
         step = self.state.global_step
         began = time.monotonic()
         self.group.whereabouts.leave()
-        self._store.follow()
         if self.group.any(not self._finite()):
             raise NotANumberError("weights", step)
+        if self.group.leads:
+            self._report.phase("saving", f"checkpoint at step {step}")
+        self._store.follow()  # which waits for the checkpoint before
         if not self.group.leads:
             return self._help_saving()
-        self._report.phase("saving", f"checkpoint at step {step}")
         kept = self.rhythm.progress.saves(step)
         self.state.log_history = self.state.log_history[-HISTORY:]
 
@@ -86,6 +89,8 @@ class Saving(Mixin):
     def check_saved(self, *, last: bool = False) -> None:
         """Raise what went wrong with the latest checkpoint; of the `last` one once it is known."""
         if last:
+            if self._store.busy and self._report.phase_name != "saving":
+                self._report.phase("saving", "the last checkpoint")
             self._store.wait()
         else:
             self._store.check()
@@ -122,13 +127,10 @@ class Saving(Mixin):
         return None if copied is None else lambda place: torch.save(copied, place / OPTIMIZER)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        """The optimizer's states as the trainer writes them, but later, from a copy, unless that is large."""
+        """The optimizer's states as the trainer writes them, but later, from a copy, if RAM has room."""
         own = self.group.leads and not self.is_deepspeed_enabled and not self.is_fsdp_enabled
         states: Any = self.optimizer.state_dict() if own else None
-        if (
-            not own
-            or sum(one.nbytes for one in tree_leaves(states) if isinstance(one, torch.Tensor)) > COPIED
-        ):
+        if not own or not _may_be_copied(states):
             return super()._save_optimizer_and_scheduler(output_dir)
         self._copied = tree_map_only(torch.Tensor, lambda one: one.detach().to("cpu", copy=True), states)
         torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER)
@@ -197,3 +199,8 @@ class Saving(Mixin):
     def load_weights(self, checkpoint: Path) -> None:
         """The weights of a checkpoint, without its optimizer: for the result, not for training on."""
         self._load_from_checkpoint(str(checkpoint))
+
+
+def _may_be_copied(states: Any) -> bool:
+    size = sum(one.nbytes for one in tree_leaves(states) if isinstance(one, torch.Tensor))
+    return size <= min(COPIED, OF_FREE * memory_available())

@@ -149,6 +149,11 @@ class Store:
         pending, self._pending = self._pending, None
         return pending.result() if pending is not None else None
 
+    @property
+    def busy(self) -> bool:
+        """Return True while a checkpoint that was begun is not sealed yet."""
+        return self._pending is not None and not self._pending.done()
+
     def check(self) -> None:
         """Raise what went wrong with the checkpoint that was begun, if that is known."""
         if self._pending is not None and self._pending.done():
