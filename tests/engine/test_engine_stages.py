@@ -342,6 +342,24 @@ def test_prompts_alone_are_trained_on(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("key", ["grpo", "rloo", "distill"])
+def test_an_epoch_has_every_prompt(
+    engine: Engine, run_of: Callable[..., Path], tmp_path: Path, key: str
+) -> None:
+    """TRL leaves out an incomplete batch: of 11 prompts at 4 a step an epoch had 8."""
+    rows = tiny.write_rows(tmp_path / "prompts.jsonl", [{"prompt": f"Say {n}."} for n in range(11)])
+    changes: dict[str, Any] = {"method__rewards": [{"reward": "length", "tokens": 3}]}
+    changes |= {"training__effective_batch": 16, "training__micro_batch": 8}
+    if key == "distill":
+        changes = {"training__effective_batch": 4, "training__micro_batch": 2}
+    changes |= {"training__max_steps": None, "training__epochs": 2.0, "data__eval": 0.0}
+    run = run_of(key, data__train=str(rows), **changes)
+    assert engine.train(run) == 0, (run / "engine.log").read_text()[-2000:]
+    told = [round(event["epoch"], 2) for event in tiny.events(run, "step")]
+    assert told == [0.33, 0.67, 1.0, 1.33, 1.67, 2.0]
+
+
+@pytest.mark.long
 def test_a_reward_file_that_was_edited_is_told_when_a_run_is_resumed(
     engine: Engine, run_of: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -358,6 +376,27 @@ def test_a_reward_file_that_was_edited_is_told_when_a_run_is_resumed(
     assert engine.train(run, "--resume") == 2
     assert "reward files differ" in tiny.events(run, "end")[-1]["why"]
     file.write_text("def reward(prompt, answer, reference):\n    return len(answer)\n")
+    assert engine.train(run, "--resume") == 0
+
+
+@pytest.mark.long
+def test_a_teacher_that_was_replaced_is_told_when_a_run_is_resumed(
+    engine: Engine, run_of: Callable[..., Path], teacher: Path, tmp_path: Path
+) -> None:
+    mine = shutil.copytree(teacher, tmp_path / "mine")
+    run = run_of("distill", method__teacher=str(mine), training__max_steps=12)
+    job = engine.start("train", run)
+    job.wait_for_step(run, 3)
+    (run / "control" / "stop").write_text(json.dumps({"by": "a test"}))
+    assert job.wait() == 4
+    (run / "control" / "stop").unlink()
+    weights = bytearray((mine / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (mine / "model.safetensors").write_bytes(weights)
+    assert engine.train(run, "--resume") == 2
+    assert "of the teacher differ" in tiny.events(run, "end")[-1]["why"]
+    weights[-1] ^= 1
+    (mine / "model.safetensors").write_bytes(weights)
     assert engine.train(run, "--resume") == 0
 
 

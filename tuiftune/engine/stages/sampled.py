@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from trl.trainer.utils import RepeatSampler
 
 from tuiftune.errors import UserError
 
@@ -17,6 +20,32 @@ else:
 
 
 COUNTERS = ("_metrics", "_step", "_buffered_inputs", "_current_train_step_time")  # of all these trainers
+
+
+class AllPrompts(RepeatSampler):
+    """Every prompt once an epoch, in TRL's order. TRL leaves an incomplete last batch out: it is filled up
+    with prompts from the beginning of the epoch instead, so that as many steps make an epoch as were counted.
+    """
+
+    def __init__(self, sampler: RepeatSampler) -> None:
+        self._order = RepeatSampler(sampler.data_source, 1, 1, 1, sampler.shuffle, sampler.seed)
+        self._batch, self._passes, self._each = (
+            sampler.batch_size,
+            sampler.repeat_count,
+            sampler.mini_repeat_count,
+        )
+
+    def __iter__(self) -> Iterator[int]:
+        order = list(self._order)
+        order += itertools.islice(itertools.cycle(order), -len(order) % self._batch)
+        for start in range(0, len(order), self._batch):
+            for _ in range(self._passes):
+                for prompt in order[start : start + self._batch]:
+                    yield from itertools.repeat(prompt, self._each)
+
+    def __len__(self) -> int:
+        prompts = len(self._order)
+        return (prompts + -prompts % self._batch) * self._passes * self._each
 
 
 class Sampled(Mixin):
@@ -42,6 +71,9 @@ class Sampled(Mixin):
         names = [f"{which}{number}" for number in range(len(rows))]
         self._prompts |= dict(zip(names, map(list, rows["prompt_ids"]), strict=True))
         return rows.add_column("prompt", names)
+
+    def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
+        return AllPrompts(super()._get_train_sampler(*args, **kwargs))
 
     def tokens(self, inputs: Any) -> int:
         """Tokens of prompts and answers since last asked: those of a step are known when it is done."""

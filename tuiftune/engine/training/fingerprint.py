@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 WEIGHTS, TOKENIZER = "the base model's weights", "the tokenizer's files"
 WRITTEN = ("result_dtype",)  # of `method`: how the result is written, which changes no step
-REWARDS = "reward files"
-DIFFER = ("rows", WEIGHTS, TOKENIZER, REWARDS)  # digests, which tell nobody anything
+REWARDS, MODELS = "reward files", "the weights of reward models or of the teacher"
+DIFFER = ("rows", WEIGHTS, TOKENIZER, REWARDS, MODELS)  # digests, which tell nobody anything
+ADAPTER = "adapter_model.safetensors"
 
 
 def fingerprint(
@@ -58,6 +59,7 @@ def fingerprint(
             if key not in WRITTEN and (key != "modules_to_save" or value)  # which older runs do not have
         },
         **_rewards(preset),
+        **_models(preset),
         **{f"training.{key}": value for key, value in training.items()},
         # As planned: what was halved for want of memory isn't a change of the run.
         "training.micro_batch": settings.planned_micro_batch or preset.training.micro_batch,
@@ -69,6 +71,20 @@ def _rewards(preset: Preset) -> dict[str, Any]:
     named = [str(one["path"]) for one in getattr(preset.method, "rewards", ()) if one.get("path")]
     files = [path for path in (Path(paths.absolute(name)) for name in named) if paths.is_file(path)]
     return {REWARDS: {path.name: digest_of_file(path)[:16] for path in files}} if files else {}
+
+
+def _models(preset: Preset) -> dict[str, Any]:
+    """Digests of the models in directories that a run asks beside its own: the teacher, reward models."""
+    teacher = getattr(preset.method, "teacher", None)
+    named = [teacher, *(one.get("path") for one in getattr(preset.method, "rewards", ()))]
+    found = {}
+    for directory in (paths.absolute(str(name)) for name in named if name):
+        for place in (directory, directory / "result" / "model"):  # a model's, or a run's
+            if paths.is_file(place / ADAPTER):
+                found[directory.name] = digest_of_file(place / ADAPTER)[:16]
+            elif paths.is_file(place / "config.json"):
+                found[directory.name] = weights.digest(place)
+    return {MODELS: found} if found else {}
 
 
 def of_base(directory: Path) -> dict[str, str]:
@@ -85,8 +101,10 @@ def compare(
     come. Keys in `but` were changed on purpose, with `tuiftune resume --set`.
     """
     if "method.rewards" in but:
-        but |= {REWARDS}
-    known = {key for key in (WEIGHTS, TOKENIZER, REWARDS) if key not in saved or key not in now}
+        but |= {REWARDS, MODELS}
+    if "method.teacher" in but:
+        but |= {MODELS}
+    known = {key for key in (WEIGHTS, TOKENIZER, REWARDS, MODELS) if key not in saved or key not in now}
     either = {*saved, *now} - known
     changed = [key for key in sorted(either - but) if saved.get(key) != now.get(key)]
     if not changed:
