@@ -74,7 +74,7 @@ def _rewards(preset: Preset) -> dict[str, Any]:
 
 
 def _models(preset: Preset) -> dict[str, Any]:
-    """Digests of the models in directories that a run asks in addition to its own: the teacher, reward models."""
+    """Digests of the other models in directories that a run asks: the teacher, reward models."""
     teacher = getattr(preset.method, "teacher", None)
     named = [teacher, *(one.get("path") for one in getattr(preset.method, "rewards", ()))]
     found = {}
