@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tuiftune.errors import UserError
+from tuiftune.runs.store import checkpoint_store
 from tuiftune.runs.store.checkpoint_store import Store
 from tuiftune.runs.store.checkpoints import NEEDED, PROGRESS, STAGED, Checkpoint, fault_of
 
@@ -347,17 +348,37 @@ def test_what_goes_wrong_behind_training_is_raised_in_it(fault: Exception, tmp_p
     assert [one.step for one in store.all()] == [3]
 
 
-def test_a_run_that_is_moved_meanwhile_has_its_checkpoint_where_it_is_now(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", ["writing", "hashing", "in its place"])
+def test_a_run_that_is_moved_meanwhile_has_its_checkpoint_where_it_is_now(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     store = Store(here / "checkpoints", keep=1, moved=lambda: there if there.exists() else None)
-    tries = []
+    save(store, 1)
+    hash_of, rename = checkpoint_store.hash_of, os.rename
 
     def rest(folder: Path) -> None:
-        if not tries:
-            here.rename(there)
-        tries.append(folder)
+        move_if("writing")
+        if not folder.exists():
+            raise RuntimeError(f"Parent directory {folder} does not exist.")  # as PyTorch says it
         (folder / "more.json").write_text("{}")
+
+    def move_if(now: str) -> None:
+        if now == moment and here.exists():
+            rename(here, there)
+
+    def hashed(path: Path) -> str:
+        move_if("hashing")
+        return hash_of(path)
+
+    def renamed(old: Path, new: Path) -> None:
+        rename(old, new)
+        if new.name == "checkpoint-2":
+            move_if("in its place")
+
+    monkeypatch.setattr(checkpoint_store, "hash_of", hashed)
+    monkeypatch.setattr(os, "rename", renamed)
 
     def write_some(folder: Path) -> Callable[[Path], None]:
         write(folder)
@@ -367,5 +388,6 @@ def test_a_run_that_is_moved_meanwhile_has_its_checkpoint_where_it_is_now(tmp_pa
     saved = store.wait()
     assert saved is not None
     assert saved.path == there / "checkpoints" / "checkpoint-2"
+    assert saved.bytes == sum(path.stat().st_size for path in saved.path.iterdir())
     assert fault_of(saved) is None
-    assert [folder.parent.parent.name for folder in tries] == ["here", "there"]
+    assert [path.name for path in (there / "checkpoints").iterdir()] == ["checkpoint-2"]

@@ -131,12 +131,16 @@ class Store:
         def finish() -> Checkpoint:
             there = self.directory
             try:
-                size = self._finish(step, rest, progress, protect)
-            except FileNotFoundError:
+                size = self._finish(step, rest, progress)
+            except Exception:  # each library says in its own way that a directory is gone
                 self._follow()
                 if self.directory == there:
                     raise
-                size = self._finish(step, rest, progress, protect)
+                if paths.exists(self.staged):
+                    size = self._finish(step, rest, progress)
+                else:  # it was moved once the checkpoint was in its place
+                    size = _bytes_in(self.directory / f"checkpoint-{step}")
+            self._rotate(step, {step, *protect})
             final = self.directory / f"checkpoint-{step}"
             saved = Checkpoint(step, final, size, time.monotonic() - began)
             sealed(saved)
@@ -159,7 +163,7 @@ class Store:
         if self._pending is not None and self._pending.done():
             self.wait()
 
-    def _finish(self, step: int, rest: Rest | None, progress: dict[str, Any], protect: Iterable[int]) -> int:
+    def _finish(self, step: int, rest: Rest | None, progress: dict[str, Any]) -> int:
         staged = self.staged
         final = self.directory / f"checkpoint-{step}"
         size = self._sealed(step, rest, progress)
@@ -173,7 +177,6 @@ class Store:
         except OSError:
             shutil.rmtree(staged, ignore_errors=True)
             raise
-        self._rotate(step, {step, *protect})
         return size
 
     def trial(self, write: Write, progress: dict[str, Any], read: Callable[[Path], None]) -> int:
@@ -297,6 +300,10 @@ def _seal(directory: Path, step: int, processes: int) -> int:
         directory / MANIFEST, {"version": VERSION, "step": step, "processes": processes, "files": files}
     )
     _sync(directory)
+    return _bytes_in(directory)
+
+
+def _bytes_in(directory: Path) -> int:
     return sum(paths.size(path) for path in paths.below(directory, ()))
 
 
