@@ -128,6 +128,18 @@ async def test_keys(app: TuneApp, tmp_path: Path) -> None:
         await until(pilot, lambda: not isinstance(app.screen, screens.ChatScreen))
 
 
+async def test_the_bar_offers_what_the_prompt_leaves(app: TuneApp) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "Type a prompt" in shown(app))
+        assert "F1 Help" in shown(app).splitlines()[-1], "a question mark is written into the prompt"
+        await pilot.press(*"One?", "enter")
+        await until(pilot, lambda: "↑ Edit" in shown(app).splitlines()[-1])
+        await pilot.press(*"Two")
+        await until(pilot, lambda: "↑ Edit" not in shown(app).splitlines()[-1])
+        await pilot.press("up")
+        assert app.screen.query_one(Prompt).text == "Two"
+
+
 async def test_a_chat_that_a_command_opened_ends_with_it(app: TuneApp) -> None:
     """Esc leads back to the shell, not into an app that was not asked for."""
     app._alone = True

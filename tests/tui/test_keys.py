@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -184,6 +185,25 @@ async def test_a_question_mark_opens_the_help_from_a_field_and_is_typed_into_a_q
         await until(pilot, lambda: field.value == "?")
         await pilot.press("f1")
         await until(pilot, lambda: isinstance(pilot.app.screen, Help))
+
+
+async def test_the_bar_offers_no_key_that_the_focused_field_writes(
+    app: Callable[..., TuneApp], place: Path
+) -> None:
+    rows = [{"prompt": f"how much is {n} + 1?", "completion": str(n + 1)} for n in range(60)]
+    (place / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    draft = Draft(data=("sums.jsonl",), model="builtin:tiny", name="sums")
+    async with app(draft=draft, runs_root=place / "kept").run_test(size=SMALL) as pilot:
+        pilot.app.open("review")
+        await until(pilot, lambda: "s Start" in shown(pilot.app).splitlines()[-1])
+        pilot.app.screen.query_one("#name", Input).focus()
+        await until(pilot, lambda: "s Start" not in shown(pilot.app).splitlines()[-1])
+        last = shown(pilot.app).splitlines()[-1]
+        assert "Esc Back" in last, last
+        assert "↓ ↑ Scroll" in last, "not by j and k, which are written"
+        assert "? Help" in last, "a field for names has no question marks"
+        await pilot.press("s", "c", "e")
+        assert pilot.app.screen.query_one("#name", Input).value.endswith("sce"), "as text"
 
 
 def test_no_key_that_tmux_or_screen_take_for_themselves() -> None:

@@ -186,12 +186,16 @@ class ChatScreen(FullScreen[None]):
         del parameters
         turns = self._shown.talk.turns
         if action in ("retry", "edit"):
-            return bool(turns) and self._asked is None
+            written = action == "edit" and bool(self.query_one(Prompt).text)  # then Up moves in it
+            return bool(turns) and self._asked is None and not written
         if action == "vote":
             return bool(turns) and self._asked is None and len({one.text for one in turns[-1].answers}) > 1
         if action == "prompts":
             return self._ready and self._asked is None and self._sources[0].run is not None
         return True
+
+    def on_text_area_changed(self) -> None:
+        self.query_one(KeyBar).redraw()
 
     def action_send(self) -> None:
         field = self.query_one(Prompt)
