@@ -6,17 +6,35 @@ An unknown value (None) is written as `MISSING`.
 from __future__ import annotations
 
 MISSING = "—"
+UNITS = {"TiB": 1 << 40, "GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}  # bytes, the largest first
 
 
 def size(value: float | None) -> str:
     """Return bytes in binary units: 71.2 GiB, 512 MiB, 1.0 GiB from 1000 MiB on."""
     if value is None:
         return MISSING
-    for limit, unit in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+    for unit, limit in UNITS.items():
         if abs(value) >= limit * 1000 / 1024:  # 1.0 GiB, not 1012 MiB: at most three digits
             amount = value / limit
             return f"{amount:.0f} {unit}" if amount >= 100 else f"{amount:.1f} {unit}"
     return f"{value:.0f} B"
+
+
+def sizes(*values: float | None) -> tuple[str, ...]:
+    """Return bytes that are read next to one another: 0.95 GiB and 1.02 GiB, not 973 MiB and 1.0 GiB.
+
+    Values ten or more times apart keep their own units, which are easier to read: 12.0 MiB of 22.2 GiB.
+    """
+    written = tuple(size(value) for value in values)
+    known = [abs(value) for value in values if value]
+    if len(known) < 2 or max(known) >= 10 * min(known):
+        return written
+    units = {size(value).rpartition(" ")[2] for value in known}
+    hidden = len({*map(size, known)}) == 1 and max(known) >= 1.01 * min(known)  # 1.0 GiB and 1.0 GiB
+    if len(units) < 2 and not hidden:
+        return written
+    unit = size(max(known)).rpartition(" ")[2]
+    return tuple(f"{value / UNITS[unit]:.2f} {unit}" if value else size(value) for value in values)
 
 
 def duration(seconds: float | None) -> str:

@@ -91,6 +91,14 @@ def test_the_report_tells_scores_with_how_sure_they_are(finished: RunDir) -> Non
     assert "State: **done**" in text
 
 
+def test_the_time_of_training_is_the_results_next_to_the_whole_time(finished: RunDir) -> None:
+    result = json.loads((finished.result_path / "result.json").read_text())
+    assert " in total" not in markdown(finished), "a run of before: its whole time, as one"
+    (finished.result_path / "result.json").write_text(json.dumps({**result, "seconds": 64.2}))
+    assert "steps in 1 min 4 s" in markdown(finished)
+    assert " in total." in markdown(finished)
+
+
 def test_the_report_lists_the_sources_of_its_reasons_in_full(finished: RunDir) -> None:
     plan = json.loads((finished.path / "plan.json").read_text())
     source = "QLoRA paper, 2023; tuiftune default"

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from tuiftune import techniques
 from tuiftune.cli.terminal import sign, unicode
-from tuiftune.figures import money, roughly, size
+from tuiftune.figures import money, roughly, size, sizes
 from tuiftune.plan.bar import cells, segments
 from tuiftune.printable import printable
 
@@ -109,7 +109,7 @@ def _verdict(plan: Plan, capacity: int) -> Text:
         where = "RAM of this machine"
         many = f"{count} processes sharing the " if count > 1 else ""
     method = techniques.every()[plan.resolved.method.technique].name
-    needs, there = size(plan.memory.needs), size(capacity)
+    needs, there = sizes(plan.memory.needs, capacity)
     head = f"{printable(plan.resolved.model.base)} · {method} · {many}{where}"
     if plan.near_limit:
         line = f"\n{sign('warn')} fits, close to the limit: needs {needs} of {there}"

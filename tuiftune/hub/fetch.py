@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from tuiftune import paths
 from tuiftune.errors import ExitCode, UserError
-from tuiftune.figures import plural, size
+from tuiftune.figures import plural, size, sizes
 from tuiftune.hub import remote as remotes
 from tuiftune.hub.cache import cache_root, storage
 from tuiftune.hub.faults import offline, told, transient
@@ -66,8 +66,9 @@ def check_space(remote: Remote, files: Sequence[RemoteFile], also: int = 0) -> N
     need, free = bytes_left(remote, files), free_bytes()
     if need and need + also + SPARE > free:
         rest = f", and {size(also)} for the run" if also else ""
+        needed, there = sizes(need, free)
         raise UserError(
-            f"not enough disk space: {size(need)} to download{rest}, {size(free)} free in {cache_root()}",
+            f"not enough disk space: {needed} to download{rest}, {there} free in {cache_root()}",
             place=remote.id,
             remedy="free some space, or set HF_HOME to a directory on another disk",
             exit_code=ExitCode.DOES_NOT_FIT,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune import stages
 from tuiftune.figures import count as parameters
-from tuiftune.figures import size
+from tuiftune.figures import size, sizes
 from tuiftune.models import count
 from tuiftune.plan.device import near
 from tuiftune.plan.model import PRICE_NOTES
@@ -159,8 +159,9 @@ def _near(needs: int, device: Device) -> list[str]:
     if not near(needs, device.capacity):
         return []
     whose = "this machine" if device.kind == "cpu" else "the GPU"
+    needed, there = sizes(needs, device.capacity)
     return [
-        f"Close to the limit: {size(needs)} of {whose}'s {size(device.capacity)}, with "
+        f"Close to the limit: {needed} of {whose}'s {there}, with "
         f"{(device.capacity - needs) / device.capacity:.1%} free. Run nothing else on it, "
         "or use an alternative that needs less."
     ]

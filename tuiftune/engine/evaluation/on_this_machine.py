@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import techniques
 from tuiftune.engine.model import base as bases
 from tuiftune.errors import ExitCode, UserError
-from tuiftune.figures import size
+from tuiftune.figures import sizes
 from tuiftune.models import weights
 from tuiftune.plan.attention import VARLEN
 from tuiftune.techniques.base import NONE
@@ -73,7 +73,7 @@ def _check_ram(directory: Path, each: int, place: str) -> None:
     needed, free = each * _weights(directory), _free_ram()
     if needed > free:
         raise UserError(
-            f"there is no GPU here, and its weights need {size(needed)} of RAM, {size(free)} free",
+            "there is no GPU here, and its weights need {} of RAM, {} free".format(*sizes(needed, free)),
             place=place,
             remedy="use a machine with a GPU or more RAM",
             exit_code=ExitCode.DOES_NOT_FIT,

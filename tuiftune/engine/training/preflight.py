@@ -21,7 +21,7 @@ from tuiftune.engine.training.checkpoint_size import checkpoint_bytes
 from tuiftune.engine.training.measured_before import Before, note
 from tuiftune.engine.training.settings import BASE_IN_FP8, preflight_of
 from tuiftune.errors import ExitCode, UserError
-from tuiftune.figures import size
+from tuiftune.figures import size, sizes
 from tuiftune.preset.sizes import GIB
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class Preflight:
         if limit and held > limit:
             self._report.warning(
                 "memory_above_limit",
-                f"the longest rows need {size(held)} of {size(limit)} free GPU memory",
+                "the longest rows need {} of {} free GPU memory".format(*sizes(held, limit)),
                 f"set training.micro_batch: {max(1, micro // 2)} or training.activation_checkpointing: true",
             )
         if micro == planned:

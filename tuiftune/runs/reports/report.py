@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents, paths, sources, techniques
 from tuiftune.errors import UserError, with_fix
-from tuiftune.figures import duration, percent, size
+from tuiftune.figures import duration, percent, sizes
 from tuiftune.outputs import is_stream, writing
 from tuiftune.printable import printable
 from tuiftune.runs import health, provenance, status
@@ -67,7 +67,7 @@ def markdown(run: RunDir, *, plot: str | None = None) -> str:
     rows = list(_answers(run))
     parts = [
         f"# {escape(run.name)}",
-        _opening(plan, state, vitals),
+        _opening(plan, state, vitals, result),
         "## What changed",
         scores.section(state, result, rows),
         *answer_metrics.section(run),
@@ -118,7 +118,7 @@ def document(run: RunDir) -> dict[str, Any]:
     }
 
 
-def _opening(plan: Planned, state: RunState, vitals: Vitals) -> str:
+def _opening(plan: Planned, state: RunState, vitals: Vitals, result: dict[str, Any]) -> str:
     model, technique = state.model or plan.model or "?", state.technique or plan.technique or "?"
     steps = f"{state.step:,}" + (f" of {state.total_steps:,}" if state.total_steps else "")
     known = techniques.every().get(str(technique))
@@ -128,10 +128,10 @@ def _opening(plan: Planned, state: RunState, vitals: Vitals) -> str:
         words.append(
             f"{state.trainable:,} of {state.parameters:,} parameters trainable ({percent(share, 2)})"
         )
-    words.append(
-        f"{steps} steps in {duration(state.seconds)}"
-        + (f" on {escape(state.device)}" if state.device else "")
-    )
+    device = f" on {escape(state.device)}" if state.device else ""
+    training, total = result.get("seconds"), duration(state.seconds)
+    took = f"{duration(training)}{device}, {total} in total" if training else f"{total}{device}"
+    words.append(f"{steps} steps in {took}")
     lines = ["; ".join(words) + "."]
     why = f": {escape(vitals.why)}" if vitals.why else ""
     lines.append(
@@ -175,9 +175,10 @@ def _preflight(preflight: dict[str, Any]) -> str:
     measured, predicted = preflight.get("measured") or {}, preflight.get("predicted") or {}
     for key in ("reserved", "device"):
         if measured.get(key):
-            words = f"Preflight check on the longest rows: {size(measured[key])} {key}"
+            taken, expected = sizes(measured[key], predicted.get(key))
+            words = f"Preflight check on the longest rows: {taken} {key}"
             if predicted.get(key):
-                words += f", {size(predicted[key])} predicted"
+                words += f", {expected} predicted"
             other = preflight.get("reused")
             return words + (f" (measured by {other}, which is the same)." if other else ".")
     return ""

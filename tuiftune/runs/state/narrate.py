@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.errors import with_fix
-from tuiftune.figures import percent, plural, roughly, size
+from tuiftune.figures import percent, plural, roughly, sizes
 from tuiftune.printable import printable
 from tuiftune.runs.log.events import is_preflight
 from tuiftune.runs.state.readings import number, part, text, whole
@@ -125,8 +125,8 @@ class Narrator:
         measured, predicted = number(event, "reserved"), number(event, "predicted_reserved")
         if measured is None:
             measured, predicted = number(event, "device"), number(event, "predicted")
-        words = f"preflight check: {size(measured)} measured"
-        return words + (f", {size(predicted)} predicted" if predicted else "")
+        taken, expected = sizes(measured, predicted)
+        return f"preflight check: {taken} measured" + (f", {expected} predicted" if predicted else "")
 
     def _links(self, event: Event, state: RunState) -> str | None:
         if state.links is None or state.links.rate is None:

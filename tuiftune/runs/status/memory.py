@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.figures import duration, percent, size
+from tuiftune.figures import duration, percent, size, sizes
 from tuiftune.runs.health.machine import idle_memory, uses_idle
 from tuiftune.runs.state import ahead
 from tuiftune.runs.status.fact import Fact
@@ -49,7 +49,7 @@ def memory(state: RunState, planned: Planned) -> Iterator[Fact]:
         yield Fact(
             "memory",
             "bound",
-            f"{size(planned.needs)} of {size(planned.capacity)}",
+            " of ".join(sizes(planned.needs, planned.capacity)),
             "the prediction with its safety margin, which must fit into the GPU's free memory",
         )
     idle = idle_memory(state)
@@ -117,7 +117,7 @@ def _compared(reading: MemoryReading) -> tuple[str, str, bool] | None:
     off = measured / predicted - 1
     side = "as predicted" if abs(off) < 0.005 else f"{percent(abs(off))} {'above' if off > 0 else 'below'}"
     return (
-        f"{size(measured)}, {size(predicted)} predicted",
+        "{}, {} predicted".format(*sizes(measured, predicted)),
         f"{WHAT[name]}: {side}{' the prediction' if side != 'as predicted' else ''}. It may "
         "grow until the longest rows were trained on",
         off > 0.005,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from tuiftune.figures import MISSING, count, duration, size
+from tuiftune.figures import MISSING, count, duration, sizes
 from tuiftune.metrics import of
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.chart.curves import RUN_INKS, RUN_SIGNS
@@ -91,9 +91,9 @@ def _values(state: RunState, lens: Lens) -> Iterator[Value]:
             if metric.name == "loss":
                 yield "smooth", _near(metric, state.smooth_curve, step)
     if (held := latest(state.time_curves["device"], seconds)) is not None:
-        predicted = state.memory.predicted
-        beside = f" of {size(predicted)} predicted" if predicted else ""
-        yield "memory", f"{size(held[1])}{beside}"
+        measured, predicted = sizes(held[1], state.memory.predicted)
+        beside = f" of {predicted} predicted" if state.memory.predicted else ""
+        yield "memory", f"{measured}{beside}"
     if not state.gpu_curves and (load := latest(state.time_curves["cpu"], seconds)) is not None:
         yield "CPU", f"{load[1]:.0f}%"
 

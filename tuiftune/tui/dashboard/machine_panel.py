@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.figures import MISSING, size
+from tuiftune.figures import MISSING, size, sizes
 from tuiftune.tui.kit.canvas import Canvas, Line
 
 if TYPE_CHECKING:
@@ -106,9 +106,10 @@ class MachinePanel(Canvas):
         )
         lines.append(memory.add(f" {size(host.memory_used)} of {size(host.memory_total)}", "strong"))
         if state.memory.predicted is not None or state.memory.device is not None:
-            planned = Line("predicted  ", "soft").add(size(state.memory.predicted), "strong")
             seen = state.memory.device if state.memory.device is not None else state.memory.reserved
-            planned.add(", measured ", "soft").add(size(seen), self._verdict(state.memory.predicted, seen))
+            predicted, measured = sizes(state.memory.predicted, seen)
+            planned = Line("predicted  ", "soft").add(predicted, "strong")
+            planned.add(", measured ", "soft").add(measured, self._verdict(state.memory.predicted, seen))
             lines.insert(0, planned)
         lines.append(Line("disk free  ", "soft").add(size(host.disk_free), "strong"))
         return lines[: max(room, 0)]
