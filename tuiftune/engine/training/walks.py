@@ -55,7 +55,7 @@ class ShortWalks(Mixin):
         self.model_wrapped.zero_grad = zero_grad
 
     def clipped(self, parameters: Any) -> Any:
-        """What is trained in place of all `parameters`. FSDP1 knows its model by them."""
+        """What is trained, in place of all `parameters`: the others have no gradient."""
         return parameters if self._trained is None else self._trained
 
     def floating_point_ops(self, inputs: Any) -> int:
