@@ -120,12 +120,14 @@ def test_answers_all_cut_away(engine: Engine, make_run: Callable[..., Path]) -> 
 def test_reasons_by_kind() -> None:
     import torch
 
-    from tuiftune.engine.process.faults import ending_of
+    from tuiftune.engine.process.faults import NotANumberError, ending_of
 
     assert ending_of(torch.OutOfMemoryError("CUDA out of memory. Tried")).state == "oom"
     assert ending_of(RuntimeError("CUDA error: out of memory")).exit_code == 6
     assert ending_of(OSError(errno.ENOSPC, "No space left on device")).state == "disk"
     assert ending_of(KeyError("surprise")).exit_code == 1
+    assert ending_of(NotANumberError("loss", 2)).why.startswith("the loss is NaN or infinite at step 2;")
+    assert ending_of(NotANumberError("weights", 2)).why.startswith("the weights are NaN or infinite")
     wrapped = RuntimeError("while saving")
     wrapped.__cause__ = OSError(errno.EDQUOT, "Disk quota exceeded")
     assert ending_of(wrapped).exit_code == 7

@@ -48,7 +48,8 @@ class NotANumberError(Exception):
 
     def __init__(self, what: str, step: int) -> None:
         self.what, self.step = what, step
-        super().__init__(f"the {what} is NaN or infinite at step {step}")
+        verb = "are" if what == "weights" else "is"
+        super().__init__(f"the {what} {verb} NaN or infinite at step {step}")
 
 
 class DivergedError(Exception):
