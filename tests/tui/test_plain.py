@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pytest
@@ -66,6 +67,32 @@ def test_a_broken_line_is_left_out_in_a_copy_where_one_agrees(place: Path) -> No
     assert "Wrote mine.clean.jsonl (40 rows)" in done.stderr
     assert "data.train: mine.clean.jsonl" in done.stderr
     assert Path("mine.csv").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("row", "parts"),
+    [
+        (
+            {"prompt": "fare {}?", "chosen": "ten", "rejected": "unknown"},
+            ("chosen: ten", "rejected: unknown"),
+        ),
+        (
+            {"text": "The train number {} runs daily from the main station."},
+            ("text: The train number 0 runs",),
+        ),
+        ({"prompt": "fare {}?", "completion": "go", "label": False}, ("assistant: go", "label: false")),
+    ],
+)
+def test_two_rows_of_any_format_are_shown_whole(
+    row: dict[str, Any], parts: tuple[str, ...], place: Path
+) -> None:
+    rows = [{key: str(value).format(n) if value else value for key, value in row.items()} for n in range(40)]
+    Path("mine.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    done = tuiftune(["new", "mine.jsonl", "--plain"], answers("n", "", "", LEAVE))
+    for part in parts:
+        assert f"row 1 {part}" in done.stderr, done.stderr
+    assert "Time " in done.stderr, done.stderr
+    assert (" 1 step, " in done.stderr) == ("text" in row), "40 short texts, packed"
 
 
 def test_the_questions_give_the_verdict_with_its_weights(place: Path) -> None:

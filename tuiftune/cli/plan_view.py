@@ -9,7 +9,7 @@ from rich.text import Text
 
 from tuiftune import techniques
 from tuiftune.cli.terminal import sign, unicode
-from tuiftune.figures import money, roughly, size, sizes
+from tuiftune.figures import money, plural, roughly, size, sizes
 from tuiftune.plan.bar import cells, segments
 from tuiftune.printable import printable
 
@@ -125,7 +125,7 @@ def _time(plan: Plan) -> Text:
     speed = plan.speed.tokens_per_second
     words = []
     if plan.steps:
-        words.append(f"{plan.steps:,} steps, {plan.tokens:,} tokens")
+        words.append(f"{plural(plan.steps, 'step')}, {plural(plan.tokens, 'token')}")
     if plan.seconds is not None:
         words.append(f"about {roughly(plan.seconds)}")
     if plan.usd is not None:

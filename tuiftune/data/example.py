@@ -54,6 +54,17 @@ class Example:
             return "" if self.messages[-1].weight == 0 else self.messages[-1].content
         return self.text or ""
 
+    def parts(self) -> list[tuple[str, str]]:
+        """Return what the row holds, by role, to be shown: messages or text, both answers, a label."""
+        parts = [(message.role, message.content) for message in self.messages or ()]
+        if self.text is not None:
+            parts = [("text", self.text)]
+        if self.chosen is not None:
+            parts += [("chosen", self.chosen), ("rejected", self.rejected or "")]
+        if self.label is not None and self.label != self.reference:
+            parts.append(("label", self.label))
+        return parts
+
     @property
     def compares(self) -> bool:
         """Return False for a comparison of two equal answers, which says of neither that it is better."""

@@ -89,7 +89,9 @@ def carry_out(
     """
     if wanted.run is not None and wanted.data is not None:
         raise UserError(
-            "stands next to a run, which has its own rows", place=wanted.data, remedy="leave one of them out"
+            "cannot be measured together with a run, which has its own evaluation rows",
+            place=wanted.data,
+            remedy="leave out this file or --run",
         )
     if wanted.run is None and wanted.model is None and wanted.url is None:
         raise UserError("names nothing to measure", place="decide", remedy="add --model, --endpoint or --run")

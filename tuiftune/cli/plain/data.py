@@ -113,5 +113,5 @@ class Data(Walk):
         tokenizer = self._findings.model_of(draft).path
         render(inspect(dataset, tokenizer=tokenizer, max_length=limit, eval_spec=held_out, seed=seed), err())
         for example in dataset.head(2):
-            for message in example.messages or ():
-                say(f"  row {example.row} {message.role}: {message.content[:200]}")
+            for role, content in example.parts():
+                say(f"  row {example.row} {role}: {content[:200]}")

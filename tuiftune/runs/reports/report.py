@@ -131,7 +131,8 @@ def _opening(plan: Planned, state: RunState, vitals: Vitals, result: dict[str, A
     device = f" on {escape(state.device)}" if state.device else ""
     training, total = result.get("seconds"), duration(state.seconds)
     took = f"{duration(training)}{device}, {total} in total" if training else f"{total}{device}"
-    words.append(f"{steps} steps in {took}")
+    noun = "step" if (state.total_steps or state.step) == 1 else "steps"
+    words.append(f"{steps} {noun} in {took}")
     lines = ["; ".join(words) + "."]
     why = f": {escape(vitals.why)}" if vitals.why else ""
     lines.append(

@@ -65,7 +65,7 @@ class Narrator:
 
     def _start(self, event: Event, state: RunState) -> str:
         resumed = f", resumed from {state.resumed_from}" if state.resumed_from is not None else ""
-        steps = f", {state.total_steps:,} steps" if state.total_steps else ""
+        steps = f", {plural(state.total_steps, 'step')}" if state.total_steps else ""
         planned = state.predicted_seconds
         steps += f", about {roughly(planned)} predicted" if planned and not resumed else ""
         self._told_step = 0

@@ -11,7 +11,7 @@ from textual.containers import VerticalScroll
 from tuiftune.data.chat.reasoning import matches
 from tuiftune.data.similar.twins import leakage_told
 from tuiftune.errors import UserError
-from tuiftune.figures import count, duration, percent, real
+from tuiftune.figures import count, duration, percent, plural, real
 from tuiftune.runs.reports.scores import measured
 from tuiftune.runs.reports.verdict import of
 from tuiftune.runs.state.readings import part
@@ -137,9 +137,9 @@ class Changes(Canvas):
         lines += [Line(), *self._judged(width)]
         seconds, steps = self._result.get("seconds"), self._result.get("steps")
         total = self._result.get("total_steps")
-        early = f" of {count(total)} steps, stopped early" if steps and total and total > steps else " steps"
+        early = f"{count(steps)} of {count(total)} steps, stopped early"
         facts = [
-            f"{count(steps)}{early}" if steps else "",
+            "" if not steps else early if total and total > steps else plural(steps, "step"),
             duration(seconds) if seconds else "",
             f"{count(self._result.get('tokens'))} tokens" if self._result.get("tokens") else "",
             self._best(),

@@ -163,7 +163,7 @@ class CutView(Canvas):
             return self._column("time and cost", f"{self.glyphs.waiting} …", "soft", None, [])
         if plan.seconds is None:
             return self._column("time and cost", self.glyphs.missing, "soft", None, [plan.speed.basis])
-        notes = [f"{count(plan.steps)} steps"]
+        notes = [plural(plan.steps, "step")]
         if plan.usd is None:
             notes.insert(0, "price unknown")
         elif plan.usd_per_hour is not None:

@@ -51,12 +51,7 @@ class SampleRows(Canvas):
     def _row(self, example: Example, width: int, each: int) -> list[Line]:
         number = f"{example.row} "
         lines: list[Line] = []
-        turns = [(message.role, message.content) for message in example.messages or ()]
-        if example.text is not None:
-            turns = [("text", example.text)]
-        if example.chosen is not None:
-            turns += [("chosen", example.chosen), ("rejected", example.rejected or "")]
-        for index, (role, content) in enumerate(turns):
+        for index, (role, content) in enumerate(example.parts()):
             head = (number if index == 0 else "").rjust(6)
             parts = wrapped(content[:LONGEST], width - 17, each, self.glyphs.more)
             for row, part in enumerate(parts):

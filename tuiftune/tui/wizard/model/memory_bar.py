@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.figures import count, money, roughly, size
+from tuiftune.figures import count, money, plural, roughly, size
 from tuiftune.plan.bar import cells, segments
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.wrap import wrapped
@@ -145,7 +145,7 @@ class MemoryBar(Canvas):
 
     def _cost(self, plan: Plan, width: int) -> Line:
         parts = [
-            f"{count(plan.steps)} steps" if plan.steps else "",
+            plural(plan.steps, "step") if plan.steps else "",
             f"about {roughly(plan.seconds)}" if plan.seconds else "",
         ]
         if plan.speed.tokens_per_second:
