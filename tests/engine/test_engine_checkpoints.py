@@ -348,6 +348,25 @@ def test_what_goes_wrong_behind_training_is_raised_in_it(fault: Exception, tmp_p
     assert [one.step for one in store.all()] == [3]
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_directory_that_was_closed_meanwhile_is_told_with_what_to_do(number: int, tmp_path: Path) -> None:
+    store = Store(tmp_path, keep=1)
+
+    def rest(there: Path) -> None:
+        raise OSError(number, os.strerror(number), str(there / "optimizer.pt"))
+
+    def write_some(folder: Path) -> Callable[[Path], None]:
+        write(folder)
+        return rest
+
+    store.begin(2, write_some, {}, (), lambda _: None)
+    with pytest.raises(UserError) as found:
+        store.wait()
+    assert found.value.place.endswith(tmp_path.name)
+    assert found.value.remedy
+    assert not [*tmp_path.iterdir()]
+
+
 @pytest.mark.parametrize("moment", ["writing", "hashing", "in its place"])
 def test_a_run_that_is_moved_meanwhile_has_its_checkpoint_where_it_is_now(
     moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 SET_ASIDE = ".not-a-checkpoint"
 LEFT_OUT = ("training_args.bin", "README.md")  # a pickle that nothing reads, and a GPU without scores
 FULL_BELOW = 1024 * 1024  # bytes free
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,16 +168,13 @@ class Store:
         staged = self.staged
         final = self.directory / f"checkpoint-{step}"
         size = self._sealed(step, rest, progress)
-        try:
+        with self._or_nothing():
             if os.path.islink(final) or not paths.is_dir(final):
                 _set_aside(final)
             else:
                 self._discard(final)
             os.rename(staged, final)
             _sync(self.directory)
-        except OSError:
-            shutil.rmtree(staged, ignore_errors=True)
-            raise
         return size
 
     def trial(self, write: Write, progress: dict[str, Any], read: Callable[[Path], None]) -> int:
@@ -238,7 +236,10 @@ class Store:
 
     @contextmanager
     def _or_nothing(self) -> Iterator[None]:
-        """A full disk is told as one, whatever a library makes of it; what was written then is removed."""
+        """A full disk is told as one, whatever a library makes of it; what was written then is removed.
+
+        UserError where nothing may be written there any more.
+        """
         try:
             yield
         except Exception as fault:
@@ -246,6 +247,8 @@ class Store:
             shutil.rmtree(self.staged, ignore_errors=True)
             if full and not (isinstance(fault, OSError) and fault.errno == errno.ENOSPC):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.directory)) from fault
+            if isinstance(fault, OSError) and fault.errno in CLOSED:
+                raise paths.cannot(fault, self.directory, "write") from fault
             raise
 
     def _rotate(self, saved: int, protect: set[int]) -> None:
