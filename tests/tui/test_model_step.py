@@ -92,6 +92,7 @@ async def test_a_value_is_compared_with_what_is_recommended_for_the_technique_in
         await pilot.press("tab", "down", "right", "right")
         await until(pilot, lambda: "rank: Your value. Recommended: 16, " in shown(pilot.app))
         assert "full fine-tuning does not have adapters" not in shown(pilot.app), "what rank has without LoRA"
+        await until(pilot, lambda: pilot.app.screen.plan is not None)  # type: ignore[attr-defined]
         await pilot.press("w")  # begins with the setting under the cursor
         await until(pilot, lambda: "Reasons for these values" in shown(pilot.app))
         await until(pilot, lambda: "method.rank" in "".join(shown(pilot.app).splitlines()[:6]))

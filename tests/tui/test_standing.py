@@ -56,9 +56,9 @@ async def test_header_tells_health_money_and_what_the_rest_is_based_on(
     app: Callable[..., TuneApp], working: Log
 ) -> None:
     async with app(run=working.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "45/100" in shown(pilot.app).splitlines()[1])
         await until(pilot, lambda: "spent" in shown(pilot.app))
         top = shown(pilot.app).splitlines()[:3]
-        assert "45/100" in top[1]
         assert "left, measured" in top[1]
         assert "✓ healthy: numbers, training loss" in top[2]
         assert "$0.50 spent, $0.5" in top[2]
