@@ -197,6 +197,20 @@ def test_logs_show_no_control_characters(new_run: NewRun, root: Path, tmp_path: 
     assert last.splitlines() == shown.splitlines()[-2:]
 
 
+@pytest.mark.parametrize(
+    ("held", "said"), [(b"", "is empty"), (b"nanobind: leaked 1 instances!\n", "(--all)")]
+)
+def test_logs_that_show_nothing_say_so(
+    held: bytes, said: str, new_run: NewRun, root: Path, tmp_path: Path
+) -> None:
+    new_run().log_path.write_bytes(held)
+    for more in ([], ["-n", "5"]):
+        shown = tuiftune("logs", "try", *more, "--runs", str(root), cwd=tmp_path)
+        assert (shown.returncode, shown.stdout) == (0, "")
+        assert said in shown.stderr
+        assert "`tuiftune report try`" in shown.stderr
+
+
 def test_report_goes_to_standard_output_or_a_file(
     new_run: NewRun, start: Start, root: Path, tmp_path: Path
 ) -> None:

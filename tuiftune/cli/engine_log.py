@@ -46,7 +46,7 @@ def show(run: RunDir, *, follow: bool, last: int | None, every: bool = False) ->
     if paths.gone(run.log_path):
         say(f"{run.name} has no engine.log, because it was never started")
         return
-    sieve = Sieve(every=every)
+    sieve, printed = Sieve(every=every), False
     with opened(run.log_path) as file:
         if last is not None:
             _seek_last(file, last if every else last + SPARE)
@@ -54,18 +54,22 @@ def show(run: RunDir, *, follow: bool, last: int | None, every: bool = False) ->
                 _seek_last(file, last)  # lines too long to be counted in memory
             else:
                 there = LINE.findall(sieve.of(file) + sieve.rest())
-                _print("".join(there[-last:] if last else ""))
+                printed = _print("".join(there[-last:] if last else ""))
         try:
             while True:
                 running = follow and status(run) == "running"
                 for text in sieve.pieces(file):
-                    _print(text)
+                    printed = _print(text) or printed
                 if not running:
                     break
                 time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
             return
-        _print(sieve.rest())
+        printed = _print(sieve.rest()) or printed
+    if not printed and last != 0:
+        noise = paths.size(run.log_path) and not every
+        more = "holds only what libraries write for their own developers (--all)" if noise else "is empty"
+        say(f"{run.name}'s engine.log {more}; `tuiftune report {run.name}` shows what the run did")
 
 
 class Sieve:
@@ -104,9 +108,11 @@ def _noise(line: str) -> bool:
     return line.startswith(NOISE) or TORCH.match(line) is not None
 
 
-def _print(text: str) -> None:
+def _print(text: str) -> bool:
+    """Print it. Returns whether there was anything."""
     sys.stdout.write(printable(without_secrets(text), lines=True))
     sys.stdout.flush()
+    return bool(text)
 
 
 def _seek_last(file: BinaryIO, count: int) -> None:
