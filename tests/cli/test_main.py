@@ -95,21 +95,24 @@ def test_light_commands_load_nothing_heavy(args: list[str]) -> None:
 
 def test_help_takes_under_a_third_of_a_second_of_processor_time() -> None:
     """The bound of the README is on wall time on an idle machine; processor time holds on a busy one too. On
-    a slow one it is 2.6 times what Typer alone takes to be imported: 0.12 s where it takes 0.27.
+    a slow one it is three times what Typer alone takes to be imported just before: 0.25 s for 0.10.
     """
 
-    def least(call: Callable[[], int]) -> float:
-        seconds = []
-        for _ in range(5):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            assert call() == 0
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        return min(seconds)
+    def seconds(call: Callable[[], int]) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert call() == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     alone = [sys.executable, "-c", "import typer"]
-    typers = least(lambda: subprocess.run(alone, check=False).returncode)
-    assert least(lambda: tuiftune("--help").returncode) <= max(0.3, 2.6 * typers)
+    pairs = [
+        (
+            seconds(lambda: subprocess.run(alone, check=False).returncode),
+            seconds(lambda: tuiftune("--help").returncode),
+        )
+        for _ in range(7)
+    ]
+    assert any(whole <= max(0.3, 3 * typers) for typers, whole in pairs), pairs
 
 
 def test_version_is_the_packages() -> None:
