@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from tuiftune import techniques
 from tuiftune.advice.quality import Circumstances, quality
 from tuiftune.hardware.known_gpus import GPUS
 from tuiftune.preset import method
+from tuiftune.tui.wizard.model import model as step
 from tuiftune.tui.wizard.model.gpu_list import GpuList
 from tuiftune.tui.wizard.model.gpus import Gpus
 from tuiftune.tui.wizard.model.model import ModelStep
@@ -22,6 +24,7 @@ from tuiftune.tui.wizard.review import ReviewStep
 from tuiftune.wizard.draft import Draft
 from tuiftune.wizard.effect import against
 from tuiftune.wizard.findings import Findings
+from tuiftune.wizard.planning import planned
 from tuiftune.wizard.recommend import recommend
 from tuiftune.wizard.settings import settings_of, stepped
 
@@ -92,10 +95,28 @@ async def test_a_value_is_compared_with_what_is_recommended_for_the_technique_in
         await pilot.press("tab", "down", "right", "right")
         await until(pilot, lambda: "rank: Your value. Recommended: 16, " in shown(pilot.app))
         assert "full fine-tuning does not have adapters" not in shown(pilot.app), "what rank has without LoRA"
-        await until(pilot, lambda: pilot.app.screen.plan is not None)  # type: ignore[attr-defined]
         await pilot.press("w")  # begins with the setting under the cursor
         await until(pilot, lambda: "Reasons for these values" in shown(pilot.app))
         await until(pilot, lambda: "method.rank" in "".join(shown(pilot.app).splitlines()[:6]))
+
+
+@pytest.mark.parametrize(
+    ("key", "opened"), [("w", "Reasons"), ("a", "Alternatives"), ("g", "Gpus"), ("enter", "ReviewStep")]
+)
+async def test_what_is_asked_while_a_plan_is_made_comes_with_it(
+    app: Callable[..., TuneApp], key: str, opened: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(*given: Any) -> Any:
+        time.sleep(0.7)
+        return planned(*given)
+
+    async with app(draft=TICKETS).run_test(size=SMALL) as pilot:
+        screen = await model_step(pilot)
+        monkeypatch.setattr(step, "planned", slowly)
+        await pilot.press("tab", "down", "right", key)
+        await until(pilot, lambda: type(pilot.app.screen).__name__ == opened)
+        await pilot.pause()  # it is there, with all in it
+        assert screen.plan is not None
 
 
 async def test_another_gpu_is_tried_and_given_back(app: Callable[..., TuneApp]) -> None:

@@ -22,7 +22,7 @@ from tuiftune.wizard.planning import Outcome, fits_by_few, planned
 from tuiftune.wizard.settings import changed, stepped, typed, written
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from textual.app import ComposeResult
     from textual.timer import Timer
@@ -67,7 +67,8 @@ class ModelStep(ExplainsCursor):
         self._fitted_for: Hashable = None
         self._rows: list[ModelRow] = []
         self._timer: Timer | None = None
-        self._go_on = False
+        self._planning = False
+        self._next: Callable[[], None] | None = None  # what was asked for while a plan is being made
 
     def body(self) -> ComposeResult:
         with Container(id="method"):
@@ -108,7 +109,7 @@ class ModelStep(ExplainsCursor):
 
     def _replan(self, after: float = DEBOUNCE_SECONDS) -> None:
         """Make a plan after `after` seconds without another change."""
-        self.plan = None
+        self.plan, self._planning = None, True
         self._settings.judge(self.draft, self.last)
         self._memory.planning()
         if self._timer is not None:
@@ -138,6 +139,7 @@ class ModelStep(ExplainsCursor):
     def _planned(self, message: Planned) -> None:
         if message.draft != self.draft:
             return  # the draft has changed since; its plan will arrive
+        self._planning = False
         outcome = self.outcome = message.outcome
         self.plan, self.last = outcome.plan, outcome.plan or self.last
         if outcome.advice is not None:
@@ -155,9 +157,9 @@ class ModelStep(ExplainsCursor):
                 self.say(f"Does not fit: {fit or 'use a smaller model'} (a shows alternatives)", "error")
             else:
                 self.say(advice[0] if advice else "", "warning" if advice else "info")
-        if self._go_on:
-            self._go_on = False
-            self.action_forward()
+        asked, self._next = self._next, None
+        if asked is not None:
+            asked()
 
     def _mark_fits(self, plan: Plan) -> None:
         """Update the fit of the planned model, and of all others if what they depend on has changed."""
@@ -194,8 +196,8 @@ class ModelStep(ExplainsCursor):
     def action_forward(self) -> None:
         if self.query_one(FilterField).has_focus:
             self._models.focus()
-        elif self.plan is None and any(w.is_running for w in self.workers) and not self._go_on:
-            self._go_on = True  # as soon as the plan is there
+        elif self._planning and self._next is None:
+            self._next = self.action_forward
         else:
             super().action_forward()
 
@@ -290,15 +292,24 @@ class ModelStep(ExplainsCursor):
     def action_why(self) -> None:
         from tuiftune.tui.wizard.model.plan_dialogs import Reasons
 
-        if self.plan is not None:
+        if self.plan is None:
+            self._once_planned(self.action_why)
+        else:
             at = self._settings.setting.key if self._settings.has_focus else ""
             self.app.push_screen(Reasons(self.plan, self.outcome.advice, at))
 
     def action_alternatives(self) -> None:
         from tuiftune.tui.wizard.model.plan_dialogs import Alternatives
 
-        if self.plan is not None:
+        if self.plan is None:
+            self._once_planned(self.action_alternatives)
+        else:
             self.app.push_screen(Alternatives(self.plan), self._take_alternative)
+
+    def _once_planned(self, action: Callable[[], None]) -> None:
+        """Do it as soon as the plan is there, if one is being made."""
+        if self._planning:
+            self._next = action
 
     def _take_alternative(self, index: int | None) -> None:
         if index is None or self.plan is None:
@@ -322,7 +333,9 @@ class ModelStep(ExplainsCursor):
         """Open the dialog to plan for another GPU."""
         from tuiftune.tui.wizard.model.gpus import Gpus
 
-        if self.plan is not None:
+        if self.plan is None:
+            self._once_planned(self.action_gpu)
+        else:
             self.app.push_screen(Gpus(self.draft), self._take_gpu)
 
     def _take_gpu(self, gpu: str | None) -> None:
