@@ -112,7 +112,8 @@ def test_help_takes_under_a_third_of_a_second_of_processor_time() -> None:
         )
         for _ in range(7)
     ]
-    assert any(whole <= max(0.3, 3 * typers) for typers, whole in pairs), pairs
+    within = [whole <= max(0.3, 3 * typers) for typers, whole in pairs]
+    assert sum(within) > len(pairs) / 2, pairs
 
 
 def test_version_is_the_packages() -> None:
