@@ -138,3 +138,18 @@ def test_a_forged_name_of_a_process_is_no_sign_of_life(
     run.events_path.unlink()
     os.utime(run.pid_path, (0, time.time() - 2 * SILENT_AFTER))
     assert vitals(run).running, "it holds the lock"
+
+
+def test_the_silence_between_two_processes_is_not_that_of_the_second(
+    new_run: NewRun, processes: list[subprocess.Popen[str]]
+) -> None:
+    """A resumed run was said to be stuck until its libraries were imported."""
+    run = new_run()
+    pid, _ = holder(run, processes)
+    named(run, pid)
+    event = {"t": time.time() - 2 * SILENT_AFTER, "type": "heartbeat", "step": 1, "phase": "training"}
+    run.events_path.write_text(json.dumps(event) + "\n")
+    assert vitals(run).running
+    assert not vitals(run).silent
+    os.utime(run.pid_path, (0, time.time() - 2 * SILENT_AFTER))
+    assert vitals(run).silent

@@ -28,7 +28,8 @@ class Vitals:
     """`state` is new (never launched), queued, running, died (ended without a word), gone (as its directory
     is, or the machine that it ran on), or one of `events.END_STATES`.
 
-    `silent_for`: seconds since its last event, None before the first. `exit_code` is None while it runs.
+    `silent_for`: seconds since its last event, or since the process was started if that is later; None before
+    the first event of all. `exit_code` is None while it runs.
     `line_lost`: it was running when its machine answered last, which it doesn't now; `why` says more.
     """
 
@@ -84,6 +85,8 @@ def vitals(run: RunDir) -> Vitals:
         if quiet > SILENT_AFTER and not holds(run, engine.pid):  # while it beats, or starts, it is believed
             why = f"process {engine.pid}, named in engine.pid, is not the training process of this run"
             return Vitals("died", why, None, silent_for, 1)
+        if silent_for is not None:
+            silent_for = min(silent_for, _named_for(run))  # the last event may be a predecessor's
         return Vitals("running", pid=engine.pid, silent_for=silent_for)
     if engine is None or engine.host != socket.gethostname():
         where = f"on {engine.host}" if engine else "somewhere"  # a file system may not show its process yet
