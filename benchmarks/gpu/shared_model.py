@@ -47,30 +47,44 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=300, help="seconds until it is given up")
     parser.add_argument("--set", action="append", default=[], help="a further setting")
     options = parser.parse_args()
-    from compare import rows_file
-
-    work = Path(tempfile.mkdtemp(prefix="shared-"))
     cpu = options.model.startswith("builtin:")
     preset = {
+        **texts(options.model, options.batch, options.steps),
+        "method": {"technique": options.technique},
+        "hardware": {"parallel": "fsdp", **({"processes": 2} if cpu else {"gpus": 2})},
+    }
+    row = trained(preset, options.steps, options.limit, options.set)
+    append(options.out, {"model": Path(options.model).name, "technique": options.technique, **row})
+
+
+def texts(model: str, batch: int, steps: int) -> dict[str, Any]:
+    """What the presets have in common: rows of one length, as many as the steps take, and no evaluation."""
+    from compare import rows_file
+
+    rows = rows_file(Path(tempfile.mkdtemp(prefix="rows-")) / "rows.jsonl", batch * steps)
+    return {
         "version": 1,
-        "model": {"base": options.model},
+        "model": {"base": model},
         "data": {
-            "train": str(rows_file(work / "rows.jsonl", options.batch * options.steps)),
+            "train": str(rows),
             "eval": 0.0,
-            "max_length": LENGTH // 16 if cpu else LENGTH,
+            "max_length": LENGTH // 16 if model.startswith("builtin:") else LENGTH,
             "format": "text",
             "loss_on": "all",
         },
-        "method": {"technique": options.technique},
-        "hardware": {"parallel": "fsdp", **({"processes": 2} if cpu else {"gpus": 2})},
-        "training": {"effective_batch": options.batch, "max_steps": options.steps},
+        "training": {"effective_batch": batch, "max_steps": steps},
         "evaluation": {"score": "none", "rows": 0, "samples": 0},
         "run": {"save_every": 10_000},
     }
+
+
+def trained(preset: dict[str, Any], steps: int, limit: float, sets: list[str]) -> dict[str, Any]:
+    """Train it, up to the last step but one or for so many seconds: its row."""
+    work = Path(tempfile.mkdtemp(prefix="shared-"))
     (work / "shared.yaml").write_text(json.dumps(preset), encoding="utf-8")
     run = work / "runs" / "shared"
     command = [sys.executable, "-m", "tuiftune", "train", str(work / "shared.yaml"), "--name", "shared"]
-    command += ["--runs", str(run.parent), *(word for one in options.set for word in ("--set", one))]
+    command += ["--runs", str(run.parent), *(word for one in sets for word in ("--set", one))]
     environment = {**os.environ, "XDG_STATE_HOME": str(work / "state")}
     began = time.monotonic()
     process = subprocess.Popen(
@@ -78,20 +92,25 @@ def main() -> None:
     )
     late = ""
     while process.poll() is None:
-        steps = [event for event in told_by(run) if event["type"] == "step"]
-        if len(steps) >= options.steps - 1:
+        done = [event for event in told_by(run) if event["type"] == "step"]
+        if len(done) >= steps - 1:
             break
-        if time.monotonic() - began > options.limit:
-            late = f"given up after {options.limit:.0f} s, at step {len(steps)}"
+        if time.monotonic() - began > limit:
+            late = f"given up after {limit:.0f} s, at step {len(done)}"
             break
         time.sleep(0.3)
     if process.poll() is None:
-        os.kill(json.loads((run / "engine.pid").read_text())["pid"], signal.SIGKILL)
+        if (run / "engine.pid").exists():
+            os.kill(json.loads((run / "engine.pid").read_text())["pid"], signal.SIGKILL)
+        else:
+            process.kill()
     _, said = process.communicate()
-    row = row_of(run, said) | ({"late": late} if late else {})
-    row = {"model": Path(options.model).name, "technique": options.technique, **row}
-    with options.out.open("a", encoding="utf-8") as out:
-        out.write(json.dumps(row) + "\n")
+    return row_of(run, said) | ({"late": late} if late else {})
+
+
+def append(out: Path, row: dict[str, Any]) -> None:
+    with out.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
     print(json.dumps({key: row[key] for key in row if key != "training"}), flush=True)
 
 
