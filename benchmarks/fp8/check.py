@@ -1,6 +1,6 @@
 """FP8 on a GPU, compiled and not: layers' outputs and gradients against float64 and against one another.
 
-python benchmarks/fp8/check.py
+python benchmarks/fp8/check.py [--products]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from tuiftune.engine.model import fp8
+from tuiftune.engine.model import fp8, nf4, nf4_in_fp8
 
 sys.path.insert(0, str(Path(__file__).parent))
 from levers import model_of, optimizations
@@ -59,6 +59,55 @@ def products(out: int, into: int) -> None:
     print(json.dumps(found), flush=True)
 
 
+def over_nf4(out: int, into: int) -> None:
+    """Products in FP8 of a weight in NF4, against those of the same four bits in float64."""
+    from bitsandbytes.functional import dequantize_4bit
+    from bitsandbytes.nn import Linear4bit
+
+    torch.manual_seed(0)
+    kind = {"quant_type": "nf4", "compute_dtype": torch.bfloat16, "compress_statistics": True}
+    layer: Any = Linear4bit(into, out, bias=False, **kind).cuda()
+    assert nf4_in_fp8.turn(layer, torch.tensor(nf4.VALUES, device="cuda"))
+    layer.in_fp8 = True
+    held = layer.weight.data, *layer.held()
+    exact = dequantize_4bit(layer.weight.data, layer.weight.quant_state).double()
+    inputs = torch.randn(8192, into, dtype=torch.bfloat16, device="cuda")
+    gradient = torch.randn(8192, out, dtype=torch.bfloat16, device="cuda")
+    found: dict[str, Any] = {"nf4": True, "out": out, "in": into}
+    for name, compiled in (("", False), (", compiled", True)):
+        apply = torch.compile(layer, dynamic=False) if compiled else layer
+        given = inputs.clone().requires_grad_()
+        output = apply(given)
+        output.backward(gradient)
+        found["forward" + name] = off(output, inputs.double() @ exact.T)
+        found["gradient" + name] = off(given.grad, gradient.double() @ exact)
+    ways = {
+        "e4m3": lambda: nf4_in_fp8.in_e4m3(*held),
+        "turned": lambda: nf4_in_fp8.in_e4m3(*held, turned=True),
+    }
+    for name, way in ways.items():
+        found[f"{name}, ms"] = took(torch.compile(way, dynamic=False))
+    compiled = torch.compile(layer, dynamic=False)
+    with torch.no_grad():
+        found["forward, ms"] = took(lambda: compiled(inputs))
+        layer.in_fp8 = False
+        found["forward in 16 bit, ms"] = took(lambda: layer(inputs))
+    print(json.dumps(found), flush=True)
+
+
+def took(way: Any) -> float:
+    """Milliseconds, the mean of 20."""
+    for _ in range(3):
+        way()
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    for _ in range(20):
+        way()
+    end.record()
+    torch.cuda.synchronize()
+    return round(start.elapsed_time(end) / 20, 4)
+
+
 def whole(name: str) -> None:
     """Adapters' gradients of two layers, compiled against not."""
     model = model_of(name)
@@ -92,6 +141,8 @@ if __name__ == "__main__":
     products(1024, 4096)
     products(14336, 4096)
     products(4096, 14336)
-    for kind in ("16 bit", "fp8", "fp8, recomputed"):
+    over_nf4(14336, 4096)
+    over_nf4(4096, 14336)
+    for kind in () if "--products" in sys.argv else ("16 bit", "fp8", "fp8, recomputed"):
         torch._dynamo.reset()
         whole(kind)

@@ -42,6 +42,9 @@ OURS: dict[str, list[str]] = {
     ],
     "qlora": ["method.technique=qlora"],
     "qlora, memory of TRL's": ["method.technique=qlora", "hardware.memory_limit=11.5GiB"],
+    "qlora within 10.4 GiB": ["method.technique=qlora", "hardware.memory_limit=11.15GiB"],
+    "qlora within 7.6 GiB": ["method.technique=qlora", "hardware.memory_limit=8.35GiB"],
+    "qlora, products in 16 bit": ["method.technique=qlora", "training.fp8_compute=false"],
     "fp8": ["method.technique=lora", "model.quantization=fp8"],
     "fp8 within 24 GiB": [
         "method.technique=lora",

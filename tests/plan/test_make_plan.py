@@ -92,6 +92,8 @@ PACKED: dict[str, Any] = {
     "training__kernels": "none",
 }
 FP8 = {"method__technique": "lora", "model__quantization": "fp8"}
+QLORA = {"method__technique": "qlora", "training__fp8_compute": False}
+IN_FP8 = {"method__technique": "qlora", "training__fp8_compute": True}
 
 
 @pytest.mark.parametrize(
@@ -99,8 +101,10 @@ FP8 = {"method__technique": "lora", "model__quantization": "fp8"}
     [
         ({"method__technique": "lora"}, 4, False, 15_626),
         ({"method__technique": "lora"}, 1, False, 14_100),
-        ({"method__technique": "qlora"}, 4, False, 15_114),
-        ({"method__technique": "qlora"}, 4, True, 10_695),
+        (QLORA, 4, False, 15_114),
+        (QLORA, 4, True, 10_695),
+        (IN_FP8, 4, False, 18_004),
+        (IN_FP8, 2, True, 11_115),
         (FP8, 4, False, 20_792),
         (FP8, 4, True, 15_213),
         (FP8, 2, 2, 15_604),
@@ -114,6 +118,47 @@ def test_speed_is_predicted_as_it_was_measured(
     memory = {"training__micro_batch": rows, "training__activation_checkpointing": recomputed}
     made = plan(**PACKED | sets | memory)
     assert made.speed.tokens_per_second == pytest.approx(measured, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "sets", "chosen"),
+    [
+        ("H200", {}, True),
+        ("RTX 4090", {"method__rank": 8}, True),
+        ("A100", {}, False),  # which has no FP8
+        ("H200", {"training__fp8_compute": False}, False),
+        ("H200", {"training__compile": False}, False),  # nothing fuses its roundings
+        ("H200", {"training__compile": False, "training__fp8_compute": True}, True),
+        ("H200", {"method__technique": "lora"}, False),
+    ],
+)
+def test_products_of_a_4_bit_base_run_in_fp8_where_that_is_faster(
+    gpu: str, sets: dict[str, Any], chosen: bool
+) -> None:
+    made = plan(**PACKED | {"gpu": gpu, "method__technique": "qlora"} | sets)
+    assert made.resolved.training.fp8_compute is chosen
+    (reason,) = [one for one in made.reasons if one.key == "training.fp8_compute"]
+    assert reason.why
+    if chosen and not sets:
+        (other,) = [one for one in made.alternatives if "training.fp8_compute" in one.changes]
+        assert other.says.startswith("16-bit products: ")
+        assert "slower" in other.says
+
+
+@pytest.mark.parametrize(
+    ("sets", "gpu", "says"),
+    [
+        ({"method__technique": "lora"}, "H200", "for 4-bit base models"),
+        ({"method__technique": "lora", "model__quantization": "fp8"}, "H200", "for 4-bit base models"),
+        ({"method__technique": "qlora"}, "A100", "does not support FP8"),
+        ({"method__technique": "qlora", "method__stage": "dpo"}, "H200", "compares the model"),
+    ],
+)
+def test_fp8_products_are_refused_where_they_cannot_be(sets: dict[str, Any], gpu: str, says: str) -> None:
+    with pytest.raises(UserError, match=says) as caught:
+        plan(gpu=gpu, training__fp8_compute=True, **sets)
+    assert caught.value.place == "training.fp8_compute"
+    assert caught.value.remedy
 
 
 def test_of_two_plans_that_fit_the_one_measured_faster_is_taken() -> None:

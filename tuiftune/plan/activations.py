@@ -137,7 +137,7 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
         kept, peak = COMPILED if settings.adapted else COMPILED_WHOLE
         parts["activations kept"] = int(parts["activations kept"] * kept)
         parts["activations peak"] = int(parts["activations peak"] * peak)
-    if settings.fp8:
+    if settings.fp8_products:
         exact = False
         parts["kernel scratch"] += _fp8_scratch(arch, settings)
     if settings.teacher is not None:

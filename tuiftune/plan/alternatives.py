@@ -32,6 +32,7 @@ _WORDS: dict[str, dict[Any, str]] = {
     },
     "training.kernels": {"liger": "Liger kernels", "none": "no Liger kernels"},
     "training.compile": {True: "compile each layer", False: "no compilation"},
+    "training.fp8_compute": {True: "4-bit base in FP8 products", False: "16-bit products"},
     "method.target_modules": {"attention": "adapters on attention only"},
     "model.quantization": {FP8: "FP8 base", NONE: "16-bit base"},
     "data.padding_free": {True: "padding-free", False: "padded to the longest row"},
@@ -81,6 +82,8 @@ def of(
     copies = chosen.shards == chosen.divided == 1
     if device.kind == "cuda" and not model.architecture.num_experts and chosen.traits.compiles and copies:
         vary({"training.compile": not chosen.compile}, compile=not chosen.compile)
+    if chosen.fp8_compute or (device.fp8 and chosen.compile and search.computes_in_fp8(preset, chosen)):
+        vary({"training.fp8_compute": not chosen.fp8_compute}, fp8_compute=not chosen.fp8_compute)
     others_by = [one for one in techniques.every().values() if one.compared and (copies or one.shares)]
     if chosen.divided > 1:
         others_by = []
@@ -97,7 +100,7 @@ def of(
     if device.kind == "cuda" and not model.quantization and copies:
         for changes in _bases(chosen, device):
             technique = changes.get("method.technique", chosen.technique)
-            vary(changes, technique=technique, quantization=changes["model.quantization"])
+            vary(changes, technique=technique, fp8_compute=False, quantization=changes["model.quantization"])
     if device.kind == "cuda":
         for one in others_by:
             if one.quantized:
@@ -154,6 +157,7 @@ def _technique(technique: Technique, chosen: Settings) -> dict[str, Any]:
     half = chosen.compute_bytes == 2
     return {
         "technique": technique.key,
+        "fp8_compute": False,
         "quantization": technique.base,
         "adapter_bytes": 4,
         "weight_bytes": 2 if technique.adapters and half else 4,

@@ -169,6 +169,7 @@ def _lever(settings: Settings) -> tuple[Any, ...]:
         settings.checkpointing,
         settings.kernels,
         settings.compile,
+        settings.fp8_compute,
         settings.optimizer,
         settings.padding_free,
     )

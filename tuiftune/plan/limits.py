@@ -155,6 +155,7 @@ def check(
             remedy="use float32 or auto",
         )
     _check_fp8(preset, arch, device, technique)
+    _check_fp8_compute(preset, device, technique)
     if technique.base == NF4 and device.kind == "cpu":
         asked = preset.model.quantization == techniques.AUTO
         instead = techniques.automatic(tiny=False, over=False)[0]
@@ -186,6 +187,22 @@ def _check_fp8(preset: Preset, arch: Architecture, device: Device, technique: Te
             place="model.quantization",
             remedy="use none or nf4",
         )
+
+
+def _check_fp8_compute(preset: Preset, device: Device, technique: Technique) -> None:
+    if preset.training.fp8_compute is not True:
+        return
+    stage, place = stages.every()[preset.method.stage], "training.fp8_compute"
+    if technique.base != NF4:
+        name = f"{technique.name} over FP8" if technique.base == FP8 else technique.name
+        remedy = "use auto, or set method.technique: qlora"
+        raise UserError(f"it is for 4-bit base models, and this is {name}", place=place, remedy=remedy)
+    if device.kind == "cuda" and not device.fp8:
+        says = f"{device.name} does not support FP8 (compute capability below 8.9)"
+        raise UserError(says, place=place, remedy="use auto or false")
+    if not stage.likelihood:
+        says = f"{stage.does} compares the model with one that is not rounded to FP8"
+        raise UserError(says, place=place, remedy="use auto or false")
 
 
 def _recomputes(arch: Architecture) -> bool:

@@ -65,6 +65,7 @@ class Space:
     checkpointing: tuple[bool | int, ...]
     kernels: tuple[str, ...]
     compiles: tuple[bool, ...]
+    fp8_computes: tuple[bool, ...]
     optimizers: tuple[str, ...]
     micro_batches: tuple[int, ...]
     padding_free: tuple[bool, ...]
@@ -99,6 +100,9 @@ def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device,
     compiles: tuple[bool, ...] = (training.compile,) if training.compile != "auto" else (False,)
     if training.compile == "auto" and device.kind == "cuda" and base.traits.compiles and alone:
         compiles = (False,) if arch.num_experts or not arch.known else (False, True)
+    fp8_computes: tuple[bool, ...] = (training.fp8_compute is True,)
+    if training.fp8_compute == "auto" and device.fp8 and computes_in_fp8(preset, base):
+        fp8_computes = (False, True)
     share = training.effective_batch // base.copies
     least = min(share, stages.every()[preset.method.stage].least)
     several = tuple(one for one in divisors(share) if one >= least)
@@ -107,10 +111,19 @@ def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device,
         checkpointing,
         kernels,
         compiles,
+        fp8_computes,
         optimizers(preset, base, device),
         micro,
         attention.choices(preset, base, lengths),
     )
+
+
+def computes_in_fp8(preset: Preset, base: Settings) -> bool:
+    """Whether `training.fp8_compute` is for this: a 4-bit base on GPUs that don't share it, and a stage whose
+    loss is the text's. The others compare with a model that would be rounded otherwise.
+    """
+    alone = base.shards == base.divided == 1
+    return base.four_bit and alone and stages.every()[preset.method.stage].likelihood
 
 
 def optimizers(preset: Preset, base: Settings, device: Device) -> tuple[str, ...]:
@@ -129,16 +142,19 @@ def candidates(
     arch: Architecture, base: Settings, space: Space, device: Device, lengths: Lengths, effective: int
 ) -> Iterator[Candidate]:
     """Every combination of the levers; memory bounded at the longest row, speed at the mean padded length."""
-    for checkpointing, kernels, compiled, optimizer, micro, joined in product(
+    for checkpointing, kernels, compiled, in_fp8, optimizer, micro, joined in product(
         space.checkpointing,
         space.kernels,
         space.compiles,
+        space.fp8_computes,
         space.optimizers,
         space.micro_batches,
         space.padding_free,
     ):
         if compiled and kernels == "liger":
             continue  # both replace the same elementwise code
+        if in_fp8 and not compiled and len(space.fp8_computes) > 1:
+            continue  # its roundings cost more than it gains where nothing fuses them
         if joined and micro == 1 and len(space.padding_free) > 1:
             continue  # one row is never padded
         settings = replace(
@@ -146,6 +162,7 @@ def candidates(
             checkpointing=checkpointing,
             kernels=kernels,
             compile=compiled,
+            fp8_compute=in_fp8,
             optimizer=optimizer,
             micro_batch=micro,
             padding_free=joined,

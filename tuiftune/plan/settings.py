@@ -33,6 +33,7 @@ class Settings:
     checkpointing: bool | int = True
     kernels: str = "none"
     compile: bool = False
+    fp8_compute: bool = False  # products of a base in NF4 run in FP8
     packing: bool = False
     padding_free: bool = False  # the rows of a micro batch are one sequence, none padded
     optimizer: str = "adamw_torch_fused"
@@ -115,3 +116,8 @@ class Settings:
     @property
     def fp8(self) -> bool:
         return self.traits.base == FP8
+
+    @property
+    def fp8_products(self) -> bool:
+        """Whether the base model's layers multiply in FP8, whatever their weights are held in."""
+        return self.fp8 or self.fp8_compute

@@ -240,6 +240,10 @@ class TrainingSection(Section):
     compile: Auto | bool = Field(
         "auto", description="torch.compile for each decoder layer; auto: if it saves time"
     )
+    fp8_compute: Auto | bool = Field(
+        "auto",
+        description="compute the products of a 4-bit base model in FP8; auto: if it is faster",
+    )
     seed: int = Field(
         42, ge=0, lt=2**32, description="random seed: the same seed, data and machine give the same run"
     )

@@ -63,6 +63,7 @@ _OTHERS: tuple[Setting, ...] = (
     Setting("training.weight_decay", "weight decay", (0.0, 0.01, 0.1), 0.01),
     Setting("training.kernels", "kernels", ("auto", "none", "liger"), "auto"),
     Setting("training.compile", "compile", ("auto", False, True), "auto"),
+    Setting("training.fp8_compute", "FP8 compute", ("auto", False, True), "auto"),
     Setting("model.dtype", "precision", ("auto", "bfloat16", "float16", "float32"), "auto"),
     Setting("model.quantization", "quantization", ("auto", "none", "fp8", "nf4"), "auto"),
     Setting("model.attention", "attention", ("auto", "sdpa", "varlen", "eager", "flash_attention_2"), "auto"),

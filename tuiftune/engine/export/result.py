@@ -220,7 +220,8 @@ def _scores(document: dict[str, Any]) -> list[str]:
         lines += ["", f"{_shown(name)}, evaluated by itself: {', '.join(parts)}."]
     if losses := document.get("base_losses"):
         shown = ", ".join(f"{losses[key]:.4f} in {name}" for key, name in BASES.items() if key in losses)
-        lines += ["", f"Trained on the base model in FP8. Loss of the base model alone: {shown}."]
+        held = "NF4, with products in FP8" if "nf4_fp8" in losses else "FP8"
+        lines += ["", f"Trained on the base model in {held}. Loss of the base model alone: {shown}."]
     lines += [
         "",
         f"Loss over {after['rows_held_out']} rows; answers generated greedily for {after['rows']} of them.",

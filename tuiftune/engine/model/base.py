@@ -160,10 +160,11 @@ def choose_device(settings: Settings) -> str:
             place="plan.json",
             remedy="see `tuiftune doctor` for the reason, or start a new run on this machine",
         )
-    if settings.fp8 and torch.cuda.get_device_capability() < FP8_SINCE:
+    products = settings.fp8 or settings.fp8_compute
+    if products and torch.cuda.get_device_capability() < FP8_SINCE:
         raise UserError(
             f"{torch.cuda.get_device_name()} does not support FP8 (compute capability below 8.9)",
-            place="model.quantization",
+            place="model.quantization" if settings.fp8 else "training.fp8_compute",
             remedy="start a new run on this machine",
         )
     return "cuda"

@@ -15,7 +15,7 @@ import torch
 E4M3 = torch.float8_e4m3fn
 LARGEST = 448.0  # of e4m3
 CHUNK = 1 << 24  # elements that are rounded at once while a weight is converted
-_SMALLEST = torch.finfo(torch.float32).tiny
+LEAST = torch.finfo(torch.float32).tiny * LARGEST  # magnitude that a row is scaled by
 
 
 def rounded(values: Any) -> tuple[Any, Any]:
@@ -23,7 +23,7 @@ def rounded(values: Any) -> tuple[Any, Any]:
 
     The largest magnitude of a row becomes 448. A row of zeros stays one; infinity or NaN makes a row of NaN.
     """
-    scale = values.abs().amax(dim=-1, keepdim=True).float().clamp(min=_SMALLEST * LARGEST) / LARGEST
+    scale = values.abs().amax(dim=-1, keepdim=True).float().clamp(min=LEAST) / LARGEST
     return (values.float() / scale).clamp(-LARGEST, LARGEST).to(E4M3), scale
 
 
@@ -45,15 +45,19 @@ def multiply(inputs: Any, weight: Any, scale: Any) -> Any:
 
 def input_gradient(gradient: Any, weight: Any, scale: Any) -> Any:
     """(tokens, out) @ (out, in) in FP8 → (tokens, in), in the gradient's dtype."""
+    return gradient_by(gradient, weight.t().contiguous().t() if gradient.is_cuda else weight, scale)
+
+
+def gradient_by(gradient: Any, turned: Any, scale: Any) -> Any:
+    """The same with the weight (out, in) in the layout that the product asks for: columns one by one."""
     tokens, their = rounded(gradient.float() * scale.t())
     if gradient.is_cuda:
-        turned = weight.t().contiguous().t()  # the layout that the product asks for, for as long as it takes
-        one = torch.ones(1, weight.shape[1], dtype=torch.float32, device=weight.device)
+        one = torch.ones(1, turned.shape[1], dtype=torch.float32, device=turned.device)
         product = torch._scaled_mm(
             tokens, turned, scale_a=their, scale_b=one, out_dtype=torch.bfloat16, use_fast_accum=True
         )
         return _as(product, gradient.dtype)
-    return _as(tokens.float() @ weight.float() * their, gradient.dtype)
+    return _as(tokens.float() @ turned.float() * their, gradient.dtype)
 
 
 def _as(product: Any, dtype: Any) -> Any:

@@ -10,7 +10,14 @@ from tuiftune.engine.model import base as bases
 from tuiftune.engine.model import fp8_base
 from tuiftune.engine.model.empty import empty_model, places_itself
 from tuiftune.engine.techniques import applied
-from tuiftune.engine.training import arguments, base_in_fp8, measured_before, optimizations, settings
+from tuiftune.engine.training import (
+    arguments,
+    base_in_fp8,
+    measured_before,
+    optimizations,
+    products_in_fp8,
+    settings,
+)
 from tuiftune.engine.training.callback import Progress, Rhythm
 from tuiftune.engine.training.fingerprint import WEIGHTS, compare, fingerprint, of_base
 from tuiftune.engine.training.preflight import Preflight
@@ -62,6 +69,8 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
         again = group.first(base_in_fp8.known(run))
         keep = base_in_fp8.compares(wanted, run)
         fp8_base.say(fp8_base.hold(model, base, device, again, keep=keep), report)
+    if wanted.fp8_compute:
+        products_in_fp8.switch(model, group.first(base_in_fp8.known(store.directory.parent)), report)
     if _know_base(print_, base, group) and saved:
         compare(saved, print_, place, but=wanted.may_differ)
     if warning := bases.check_fit(model, context.tokenizer.tokenizer, wanted, base):

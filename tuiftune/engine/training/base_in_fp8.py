@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from tuiftune.engine.training.trainer import RunTrainer
 
 MOST_ERROR = 0.3  # of a layer's output, beyond which it stays in 16 bit; rounding alone makes about 0.04
+# Nats a trained token that FP8 products over NF4 may cost untold: more than three times what FP8 cost SmolLM2
+# before training (benchmarks/fp8).
+MOST_LOST = 0.05
 OVERFLOWS = "FP8 cannot represent its input"
 
 
@@ -54,10 +57,10 @@ def take_over(run: Path, found: Mapping[str, Any], report: Report) -> None:
     """Keep and tell what the same run measured earlier as this one's own."""
     if paths.is_file(run / settings.BASE_IN_FP8) or "in_16_bit" not in found:
         return
-    _store(run, dict(found))
+    store(run, dict(found))
     if isinstance(found.get("losses"), dict):
         report.emit("base", **{name: found[name] for name in ("losses", "rows", "tokens", "held_out")})
-        _judge(found["losses"], report.warning)
+        judge(found["losses"], report.warning)
 
 
 def compares(wanted: settings.Settings, run: Path) -> bool:
@@ -72,17 +75,17 @@ def compare(context: RunContext, trainer: RunTrainer) -> None:
     if not context.wanted.fp8 or not compares(context.wanted, run):
         return
     report.phase("preflight", "the base model in 16 bit, FP8 and NF4")
-    batch, rows = _batch(trainer)
+    batch, rows = batch_of(trainer)
     errors: dict[str, float] = {}
-    measured = {"none": _loss(trainer, batch, _in_16_bit(trainer.model, errors))}
+    measured = {"none": loss_of(trainer, batch, _in_16_bit(trainer.model, errors))}
     far = {name: OVERFLOWS for name, error in errors.items() if not error <= MOST_ERROR}
     far = context.group.first(far)
     for name, layer in fp8_base.layers(trainer.model).items():
         if name in far:
             layer.in_16_bit()
     fp8_base.say(far, report)
-    measured["fp8"] = _loss(trainer, batch)
-    measured["nf4"] = _loss(trainer, batch, _in_nf4)
+    measured["fp8"] = loss_of(trainer, batch)
+    measured["nf4"] = loss_of(trainer, batch, _in_nf4)
     fp8_base.forget_originals(trainer.model)
     if not context.group.leads:
         return
@@ -95,17 +98,25 @@ def compare(context: RunContext, trainer: RunTrainer) -> None:
     }
     if all(map(math.isfinite, measured.values())):  # none is where no token is trained, or training can't be
         report.emit("base", **found)
-        _judge(measured, report.warning)
+        judge(measured, report.warning)
     else:
         del found["losses"]
-    _store(run, {**found, "in_16_bit": far, "largest_error": max(errors.values(), default=0.0)})
+    store(run, {**found, "in_16_bit": far, "largest_error": max(errors.values(), default=0.0)})
 
 
-def _judge(losses: Mapping[str, float], warn: Callable[[str, str, str], None]) -> None:
-    """Warn where this model loses more to FP8 than to NF4, which FP8 is taken for the better of."""
+def judge(losses: Mapping[str, float], warn: Callable[[str, str, str], None]) -> None:
+    """Warn where this model loses more to FP8 than to NF4, which FP8 is taken for the better of; or where FP8
+    products over NF4 lose more than they usually do.
+    """
+    if "nf4_fp8" in losses:
+        if losses["nf4_fp8"] - losses["nf4"] > MOST_LOST:
+            shown = f"{losses['nf4']:.4f} in NF4, and {losses['nf4_fp8']:.4f} with products in FP8"
+            remedy = "set training.fp8_compute: false"
+            warn("fp8_products_are_far", f"the base model's loss is {shown}", remedy)
+        return
     lost = {name: abs(loss - losses["none"]) for name, loss in losses.items()}
     if lost["fp8"] > lost["nf4"]:
-        shown = ", ".join(f"{losses[key]:.4f} in {name}" for key, name in BASES.items())
+        shown = ", ".join(f"{losses[key]:.4f} in {name}" for key, name in BASES.items() if key in losses)
         warn(
             "fp8_is_far",
             f"the base model's loss is {shown}: NF4 is closer to 16 bit than FP8",
@@ -113,13 +124,13 @@ def _judge(losses: Mapping[str, float], warn: Callable[[str, str, str], None]) -
         )
 
 
-def _store(run: Path, found: dict[str, Any]) -> None:
+def store(run: Path, found: dict[str, Any]) -> None:
     from tuiftune.runs.store.directory import write_text
 
     write_text(run / settings.BASE_IN_FP8, json.dumps(found, indent=1) + "\n")
 
 
-def _batch(trainer: RunTrainer) -> tuple[dict[str, Any], int]:
+def batch_of(trainer: RunTrainer) -> tuple[dict[str, Any], int]:
     """The first evaluation rows (training rows where there are none): as many as one micro batch of the
     longest training rows has tokens for. With their number.
     """
@@ -143,7 +154,7 @@ def _batch(trainer: RunTrainer) -> tuple[dict[str, Any], int]:
     return dict(trainer._prepare_inputs(batch)), many
 
 
-def _loss(trainer: RunTrainer, batch: dict[str, Any], shown: Any = None) -> float:
+def loss_of(trainer: RunTrainer, batch: dict[str, Any], shown: Any = None) -> float:
     """Mean loss a trained token of the base model with each layer in FP8 as `shown` has it."""
     model = trainer.model
     model.eval()

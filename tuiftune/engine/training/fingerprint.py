@@ -21,6 +21,8 @@ WEIGHTS, TOKENIZER = "the base model's weights", "the tokenizer's files"
 WRITTEN = ("result_dtype",)  # of `method`: how the result is written, which changes no step
 REWARDS, MODELS = "reward files", "the weights of reward models or of the teacher"
 DIFFER = ("rows", WEIGHTS, TOKENIZER, REWARDS, MODELS)  # digests, which tell nobody anything
+# Settings that change no step but for rounding, or that older runs do not have and are added where in use.
+LEVERS = ("activation_checkpointing", "kernels", "compile", "fp8_compute")
 ADAPTER = "adapter_model.safetensors"
 
 
@@ -33,15 +35,14 @@ def fingerprint(
     """
     preset = settings.preset
     mix = Mix.of(preset.data)
-    training = preset.training.model_dump(
-        mode="json", exclude={"activation_checkpointing", "kernels", "compile", "divergence_patience"}
-    )
+    training = preset.training.model_dump(mode="json", exclude={*LEVERS, "divergence_patience"})
     return {
         "model.base": base.reference,
         "model.revision": base.revision,
         "model.dtype": preset.model.dtype,
         **({} if settings.held_in == preset.model.dtype else {"weights held in": settings.held_in}),
         **({"model.quantization": settings.traits.base} if settings.fp8 else {}),
+        **({"training.fp8_compute": True} if settings.fp8_compute else {}),
         "data.packing": bool(preset.data.packing),
         **({"data.padding_free": True} if preset.data.padding_free is True else {}),
         "data.max_length": preset.data.max_length,

@@ -167,7 +167,11 @@ class Preflight:
         elif self._key and micro == preflight_of(self._path)["planned_micro_batch"]:
             run, base = self._path.parent, {}
             with suppress(UserError):  # not every stage over FP8 compares
-                base = documents.read_json(run / BASE_IN_FP8) if self._settings.fp8 else {}
+                base = (
+                    documents.read_json(run / BASE_IN_FP8)
+                    if self._settings.fp8 or self._settings.fp8_compute
+                    else {}
+                )
             note(self._key, Before(run.name, preflight_of(self._path), base))
         return more
 

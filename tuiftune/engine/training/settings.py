@@ -98,6 +98,11 @@ class Settings:
         return self.traits.base == FP8
 
     @property
+    def fp8_compute(self) -> bool:
+        """Whether the products of a base in NF4 run in FP8."""
+        return self.four_bit and self.preset.training.fp8_compute is True
+
+    @property
     def adapted(self) -> bool:
         return self.traits.adapters
 

@@ -30,7 +30,8 @@ PHASES = {
     "scoring_after": "evaluating the fine-tuned model",
     "exporting": "writing the result",
 }
-BASES = {"none": "16 bits", "fp8": "FP8", "nf4": "NF4"}  # what a base model is held in
+# What a base model is held in, and multiplied in where that is another.
+BASES = {"none": "16 bits", "fp8": "FP8", "nf4": "NF4", "nf4_fp8": "NF4 with FP8 products"}
 BACKENDS = {"nccl": "NCCL", "gloo": "gloo"}
 CALLS = 8  # of a stack, in one line
 OFTEN = ("evaluating", "saving", "training")  # come again and again: what they lead to is told instead

@@ -1,0 +1,183 @@
+"""A base model in NF4 with FP8 products: against float64, compiled, in a run, and where they cannot."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import tiny
+import torch
+from test_engine_fp8 import bound, doubt
+from test_engine_interrupted import STEPS, last_weights, steps_of
+from test_engine_train import result_of
+
+from tuiftune.engine.model import fp8, nf4, nf4_in_fp8
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Engine
+
+OUT, IN = 96, 192
+
+
+def layer_of(weight: Any, *, bias: bool = False) -> Any:
+    """A layer in NF4 with double quantization, as transformers makes them."""
+    from bitsandbytes.nn import Linear4bit, Params4bit
+
+    layer = Linear4bit(
+        weight.shape[1], weight.shape[0], bias=bias, compute_dtype=torch.float32, quant_type="nf4"
+    )
+    layer.weight = Params4bit(weight.clone(), requires_grad=False, quant_type="nf4", compress_statistics=True)
+    return layer.to("cpu")
+
+
+def turned(layer: Any) -> Any:
+    assert nf4_in_fp8.turn(layer, torch.tensor(nf4.VALUES))
+    return layer
+
+
+def four_bits(layer: Any) -> Any:
+    """The weight that its four bits stand for, by bitsandbytes."""
+    from bitsandbytes.functional import dequantize_4bit
+
+    return dequantize_4bit(layer.weight.data, layer.weight.quant_state).double()
+
+
+def weights(kind: str) -> Any:
+    torch.manual_seed(5)
+    weight = torch.randn(OUT, IN) * torch.rand(OUT, 1)
+    if kind == "outliers":
+        weight[3, 70], weight[8] = 400.0, weight[8] * 1e4
+    if kind == "zeros":
+        weight[5] = 0.0
+        weight[6, :64] = 0.0
+    if kind == "tiny":
+        weight *= 1e-8
+    return weight
+
+
+@pytest.mark.parametrize("kind", ["usual", "outliers", "zeros", "tiny"])
+@pytest.mark.parametrize("tokens", [1, 7])
+def test_products_are_those_of_its_four_bits_in_float64_within_their_rounding(kind: str, tokens: int) -> None:
+    layer = turned(layer_of(weights(kind), bias=True))
+    exact = four_bits(layer)
+    layer.bias.data = torch.randn(OUT)
+    inputs, gradient = torch.randn(tokens, IN, requires_grad=True), torch.randn(tokens, OUT)
+    found = layer(inputs)
+    found.backward(gradient)
+    x, g = inputs.detach().double(), gradient.double()
+    off = (found.detach() - layer.bias).double() - x @ exact.T
+    nearly = 1e-5 * exact.abs()  # bitsandbytes takes its maxima in another order
+    limit = bound(x, exact.T, doubt(x), (doubt(exact) + nearly).T) + 1e-6 * layer.bias.abs()
+    assert bool((off.abs() <= limit).all())
+    scales = layer.scale.double().T
+    numbers = exact / scales.T
+    off = inputs.grad.double() - g @ exact
+    assert bool(
+        (
+            off.abs()
+            <= bound(g * scales, numbers, doubt(g * scales), (doubt(exact) + nearly) / scales.T) + 1e-30
+        ).all()
+    )
+    assert float(off.norm()) > 0
+
+
+def test_both_layouts_and_parts_of_a_weight_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = turned(layer_of(weights("usual")))
+    held = layer.weight.data, *layer.held()
+    whole = nf4_in_fp8.in_e4m3(*held).float()
+    assert float(whole.abs().max()) == fp8.LARGEST
+    monkeypatch.setattr(nf4_in_fp8, "CHUNK", 5 * IN)
+    assert torch.equal(nf4_in_fp8.in_e4m3(*held).float(), whole)
+    assert torch.equal(nf4_in_fp8.in_e4m3(*held, turned=True).float(), whole.T)
+
+
+def test_compiled_it_keeps_no_weight_but_the_four_bits() -> None:
+    layer = turned(layer_of(weights("usual")))
+    inputs, kept = torch.randn(8, IN, requires_grad=True), list[Any]()
+
+    def pack(tensor: Any) -> Any:
+        kept.append(tensor)
+        return tensor
+
+    def gradient(apply: Callable[[Any], Any]) -> Any:
+        inputs.grad = None
+        kept.clear()
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            output = apply(inputs * 1)
+        output.sum().backward()
+        return inputs.grad
+
+    plain, compiled = gradient(layer), gradient(torch.compile(layer, backend="inductor"))
+    assert float((plain - compiled).norm() / plain.norm()) < 0.01
+    assert not [one for one in kept if one.dtype == fp8.E4M3]
+    assert sum(one.numel() * one.element_size() for one in kept) < OUT * IN
+
+
+@pytest.mark.parametrize(("out", "into", "double"), [(90, 192, True), (96, 100, True), (96, 192, False)])
+def test_layers_that_cannot_stay_as_they_are(out: int, into: int, double: bool) -> None:
+    from bitsandbytes.nn import Linear4bit, Params4bit
+
+    layer = Linear4bit(into, out, bias=False, compute_dtype=torch.float32, quant_type="nf4")
+    more = {"quant_type": "nf4", "compress_statistics": double}
+    layer.weight = Params4bit(torch.randn(out, into), requires_grad=False, **more)
+    layer = layer.to("cpu")
+    assert not nf4_in_fp8.turn(layer, torch.tensor(nf4.VALUES))
+    assert type(layer) is Linear4bit
+
+
+CHANGES = {
+    "model__quantization": "nf4",
+    "method__technique": "qlora",
+    "training__fp8_compute": True,
+    "training__max_steps": STEPS,
+    "training__micro_batch": 32,
+    "training__effective_batch": 32,
+    "run__save_every": 4,
+}
+
+
+def fault(**more: Any) -> dict[str, Any]:
+    return {"module": "four_bits", **more}
+
+
+def test_a_run_trains_with_them_resumes_and_evaluates_without(
+    engine: Engine, make_run: Callable[..., Path]
+) -> None:
+    whole, broken = make_run(**CHANGES), make_run(**CHANGES, training__activation_checkpointing=True)
+    assert engine.start("train", whole, fault=fault()).wait() == 0
+    job = engine.start("train", broken, fault=fault())
+    job.wait_for_step(broken, 5)
+    job.send(signal.SIGKILL)
+    assert job.wait() == -signal.SIGKILL
+    assert engine.start("train", broken, "--resume", fault=fault()).wait() == 0
+    assert steps_of(broken) == steps_of(whole)
+    assert last_weights(broken) == last_weights(whole)
+    plain = make_run(**CHANGES | {"training__fp8_compute": False})
+    assert engine.start("train", plain, fault=fault()).wait() == 0
+    assert steps_of(plain) != steps_of(whole)
+    result, others = result_of(whole), result_of(plain)
+    assert result["before"]["loss"] == others["before"]["loss"]
+    assert result["after"]["loss"] < result["before"]["loss"]
+    assert result["after"]["loss"] == pytest.approx(others["after"]["loss"], rel=0.1)
+    (told,) = tiny.events(whole, "base")
+    assert told["losses"] == json.loads((whole / "fp8.json").read_text())["losses"] == result["base_losses"]
+    assert told["losses"]["nf4"] == pytest.approx(result["before"]["loss"], rel=1e-4)
+    assert told["losses"]["nf4"] != told["losses"]["nf4_fp8"]
+    assert "NF4, with products in FP8" in (whole / "result" / "README.md").read_text()
+    assert not (plain / "fp8.json").exists()
+
+
+def test_a_layer_whose_products_are_far_off_multiplies_in_16_bit(
+    engine: Engine, make_run: Callable[..., Path]
+) -> None:
+    name = "model.layers.1.mlp.up_proj"
+    run = make_run(**CHANGES)
+    assert engine.start("train", run, fault=fault(overflows=name)).wait() == 0
+    assert list(json.loads((run / "fp8.json").read_text())["in_16_bit"]) == [name]
+    (warning,) = [one for one in tiny.events(run, "warning") if one["code"] == "layers_in_16_bit"]
+    assert "model.layers.*.mlp.up_proj (1)" in warning["message"]

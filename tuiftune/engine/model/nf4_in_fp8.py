@@ -1,0 +1,139 @@
+"""Linear layers whose frozen weight is held in NF4 and multiplied in FP8, forward and for the input gradient.
+
+For each product the weight becomes e4m3 for as long as it takes, with a float32 scale a row that its blocks'
+maxima give; inputs and gradients are rounded as those of a base in FP8 are (`fp8`). Compiled, one kernel
+reads the four bits and writes the eight. The gradient's copy is written transposed, which its product asks
+for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from bitsandbytes.nn import Linear4bit
+
+from tuiftune.engine.model import adapters, fp8
+from tuiftune.engine.model.nf4 import BLOCK, VALUES
+from tuiftune.plan.static import FP8_MULTIPLE
+
+NESTED = 256  # blocks whose maxima share one scale (double quantization)
+CHUNK = 1 << 22  # weights that become e4m3 at once where layers aren't compiled
+
+
+class Nf4InFp8(Linear4bit):
+    """bitsandbytes' layer in NF4 with double quantization, whose products run in FP8 while it is trained.
+
+    `in_fp8`: whether they do, at other times as well; None: in training only.
+    """
+
+    in_fp8: bool | None
+    blocks: Any  # the largest magnitude of each block, as a byte: (blocks,)
+    maxima: Any  # scales of these: (blocks / 256,)
+    code: Any  # what a byte stands for: (256,)
+    middle: Any  # added to it
+    values: Any  # of NF4's four bits: (16,)
+    scale: Any  # of a row in e4m3: (out, 1)
+
+    def forward(self, x: Any) -> Any:
+        if not (self.training if self.in_fp8 is None else self.in_fp8):
+            return super().forward(x)
+        kind = x.device.type
+        if torch.is_autocast_enabled(kind):
+            x = x.to(torch.get_autocast_dtype(kind))
+        found = _Product.apply(x.reshape(-1, self.in_features), self.weight.data, *self.held())
+        found = found.reshape(*x.shape[:-1], self.out_features)
+        return found if self.bias is None else found + self.bias.to(found.dtype)
+
+    def held(self) -> tuple[Any, ...]:
+        """What its weight in e4m3 is made of, in addition to the four bits."""
+        return self.blocks, self.maxima, self.code, self.middle, self.values, self.scale
+
+
+def switch(model: Any) -> int:
+    """Let the layers in NF4 of a model on its GPU multiply in FP8. Returns how many can.
+
+    The others, of sizes that FP8 products or rows of whole blocks don't allow, stay as they are.
+    """
+    around = adapters.passed_by(model)
+    values: Any = None
+    found = 0
+    for path, layer in adapters.linear_layers(model).items():
+        if path not in around and type(layer) is Linear4bit:
+            values = torch.tensor(VALUES, device=layer.weight.device) if values is None else values
+            found += turn(layer, values)
+    return found
+
+
+def turn(layer: Linear4bit, values: Any) -> bool:
+    """Make one layer multiply in FP8, if its sizes allow that. `values`: NF4's, on its device."""
+    state, rows = layer.weight.quant_state, layer.out_features
+    nested = state.nested and state.state2.blocksize == NESTED and state.blocksize == BLOCK
+    if not nested or state.quant_type != "nf4" or layer.in_features % BLOCK or rows % FP8_MULTIPLE:
+        return False
+    largest = _largest(state.absmax, state.state2.absmax, state.state2.code, state.offset)
+    scale = largest.reshape(rows, -1).amax(1, keepdim=True).clamp(min=fp8.LEAST) / fp8.LARGEST
+    layer.__class__ = Nf4InFp8
+    layer.in_fp8 = None
+    for name, one in (
+        ("blocks", state.absmax),
+        ("maxima", state.state2.absmax),
+        ("code", state.state2.code),
+        ("middle", state.offset),
+        ("values", values),
+        ("scale", scale),
+    ):
+        layer.register_buffer(name, one, persistent=False)
+    return True
+
+
+def in_e4m3(packed: Any, *held: Any, turned: bool = False) -> Any:
+    """A weight in e4m3, by the scales of its rows: (out, in), or (in, out) where it is turned.
+
+    `held`: see `Nf4InFp8.held`. Where nothing is compiled, a part of the rows at a time.
+    """
+    scale = held[-1]
+    rows, width = scale.shape[0], 2 * packed.numel() // scale.shape[0]
+    if torch.compiler.is_compiling() or rows * width <= CHUNK:
+        return _e4m3(packed, held, turned)
+    made = torch.empty((width, rows) if turned else (rows, width), dtype=fp8.E4M3, device=packed.device)
+    step = max(1, CHUNK // width)
+    for start in range(0, rows, step):
+        part = _e4m3(packed, held, turned, slice(start, start + step))
+        made[(slice(None), slice(start, start + step)) if turned else slice(start, start + step)] = part
+    return made
+
+
+def _e4m3(packed: Any, held: tuple[Any, ...], turned: bool, part: slice = slice(None)) -> Any:
+    *blocks, values, scale = held
+    rows = scale.shape[0]
+    numbers, scale = packed.reshape(rows, -1, 1)[part], scale[part]
+    share = (_largest(*blocks).reshape(rows, -1)[part] / scale)[:, :, None]
+    ahead = 4 - 4 * torch.arange(2, device=packed.device, dtype=torch.uint8)  # the first is in the high bits
+    if turned:  # from the start, so that a compiler takes neither for a part of the other, and keeps it
+        numbers, share = numbers.permute(1, 2, 0), share.permute(1, 2, 0)
+        each = values[((numbers >> ahead[None, :, None]) & 15).int()].reshape(-1, BLOCK, len(scale))
+        return (each * share).to(fp8.E4M3).reshape(-1, len(scale))
+    each = values[((numbers >> ahead) & 15).int()].reshape(len(scale), -1, BLOCK)
+    return (each * share).to(fp8.E4M3).reshape(len(scale), -1)
+
+
+def _largest(blocks: Any, maxima: Any, code: Any, middle: Any) -> Any:
+    """The largest magnitude of each block: bytes (blocks,) → float32 (blocks,)."""
+    shared = torch.arange(blocks.numel(), device=blocks.device) // NESTED
+    return code[blocks.int()] * maxima[shared] + middle
+
+
+class _Product(torch.autograd.Function):
+    """A product with a frozen weight: nothing of the input is kept, nor of the weight in e4m3."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Any, *held: Any) -> Any:
+        ctx.save_for_backward(*held)
+        return fp8.multiply(inputs, in_e4m3(*held), held[-1])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        held = ctx.saved_tensors
+        gradient = fp8.gradient_by(gradients[0], in_e4m3(*held, turned=True).t(), held[-1])
+        return gradient, *(None,) * len(held)
