@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +16,12 @@ from test_engine_interrupted import STEPS, last_weights, steps_of
 from test_engine_techniques import reloaded
 from test_engine_train import held_out_loss, result_of
 
+from tuiftune.engine.model import base as bases
 from tuiftune.engine.model import fp8, fp8_base, nf4
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from conftest import Engine
 
@@ -244,3 +246,40 @@ def test_a_layer_whose_inputs_overflow_stays_in_16_bit(
     assert json.loads((run / "fp8.json").read_text())["in_16_bit"].keys() == names
     (warning,) = [one for one in tiny.events(run, "warning") if one["code"] == "layers_in_16_bit"]
     assert "model.layers.*.mlp.gate_proj (1), model.layers.*.mlp.up_proj (1)" in warning["message"]
+
+
+def mapped(directory: Path) -> list[range]:
+    """Where pages of a directory's weight files are in this process's memory."""
+    found = []
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        if line.endswith(".safetensors") and str(directory) in line:
+            start, end = line.split()[0].split("-")
+            found.append(range(int(start, 16), int(end, 16)))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_16_bit_weights_stay_in_their_files_until_each_layer_is_converted(tmp_path: Path) -> None:
+    """A model larger than the RAM can be loaded, and compared with: its 16-bit weights are pages of files."""
+    saved = model_of()
+    saved.to(torch.bfloat16).save_pretrained(tmp_path)
+    wanted = {name: one.detach() for name, one in saved.named_parameters()}
+    base = bases.Base(str(tmp_path), str(tmp_path), None, None, remote_code=False)
+    settings: Any = SimpleNamespace(
+        preset=SimpleNamespace(model=SimpleNamespace(attention="auto")),
+        held_in="bfloat16",
+        fp8=True,
+        four_bit=False,
+        sharded=False,
+        stage=SimpleNamespace(scores=False),
+    )
+    model = bases.load_model(base, settings, "cpu")
+    places = mapped(tmp_path)
+    for name, one in model.named_parameters():
+        assert any(one.data_ptr() in place for place in places), name
+    fp8_base.hold(model, base, "cpu", {}, keep=True)
+    layers = fp8_base.layers(model)
+    assert layers
+    for name, layer in layers.items():
+        assert any(layer.original.data_ptr() in place for place in places), name
+        assert torch.equal(layer.original, wanted[f"{name}.weight"]), name
