@@ -1,7 +1,7 @@
 """Eval loss after equal steps: TRL's SFT trainer in bfloat16, and `tuiftune train` in 16 bit, FP8 and NF4.
 
     python benchmarks/fp8/against_trl.py START ROWS.jsonl OUT.jsonl [--steps 200] [--seeds 2] [--jobs 4]
-        [--only "TRL;16 bit;fp8;nf4"]
+        [--only "TRL;16 bit;fp8;nf4;nf4 in 16 bit;nf4 in fp8"]
 
 START is a model directory, such as `quality.py` leaves; ROWS are questions and answers (GSM8K's): the last
 256 are the evaluation set, the first half of the others is trained on. Equal in all runs: LoRA rank 16 on
@@ -35,11 +35,21 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH, LENGTH, EVERY, RATE, WARMUP = 16, 1024, 25, 2e-4, 0.05
-HELD = {"TRL": "none", "16 bit": "none", "fp8": "fp8", "nf4": "nf4"}
-SETTINGS = {
+HELD = {
+    "TRL": "none",
+    "16 bit": "none",
+    "fp8": "fp8",
+    "nf4": "nf4",
+    "nf4 in 16 bit": "nf4",
+    "nf4 in fp8": "nf4",
+}
+USUAL = ("TRL", "16 bit", "fp8", "nf4")  # the others say what nf4 leaves to the plan: what it multiplies in
+SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "16 bit": {"model": {"quantization": "none"}, "method": {"technique": "lora"}},
     "fp8": {"model": {"quantization": "fp8"}, "method": {"technique": "lora"}},
-    "nf4": {"model": {}, "method": {"technique": "qlora"}},
+    "nf4": {"method": {"technique": "qlora"}},
+    "nf4 in 16 bit": {"method": {"technique": "qlora"}, "training": {"fp8_compute": False}},
+    "nf4 in fp8": {"method": {"technique": "qlora"}, "training": {"fp8_compute": True}},
 }
 Row = tuple[list[int], int]  # token ids, and how many are the prompt's
 
@@ -144,7 +154,7 @@ def ours(name: str, start: Path, work: Path, out: Path, steps: int, seed: int) -
     """`tuiftune train`: where its last adapter is, its curve, and what was planned."""
     preset = {
         "version": 1,
-        "model": {"base": str(start), **SETTINGS[name]["model"]},
+        "model": {"base": str(start), **SETTINGS[name].get("model", {})},
         "data": {
             "train": str(work / "train.jsonl"),
             "eval": str(work / "eval.jsonl"),
@@ -162,6 +172,7 @@ def ours(name: str, start: Path, work: Path, out: Path, steps: int, seed: int) -
             "seed": seed,
             "early_stopping": 0,
             "divergence_patience": 0,
+            **SETTINGS[name].get("training", {}),
         },
         "evaluation": {"score": "none", "rows": 0, "samples": 0, "every": EVERY},
     }
@@ -183,7 +194,7 @@ def ours(name: str, start: Path, work: Path, out: Path, steps: int, seed: int) -
         "curve": [(event["step"], event["loss"]) for event in events if event["type"] == "eval"],
         "tokens": [event["tokens"] for event in last],
         "training": [event["loss"] for event in last],
-        "plan": plan["resolved"]["training"],
+        "plan": {part: plan["resolved"][part] for part in ("model", "method", "training")},
         "base": next((event for event in events if event["type"] == "base"), None),
         "warnings": [event["message"] for event in events if event["type"] == "warning"],
     }
@@ -224,7 +235,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--jobs", type=int, default=4, help="runs at a time")
     parser.add_argument("--eval", type=int, default=EVALUATION, help="rows of the evaluation set")
-    parser.add_argument("--only", default=";".join(HELD), help="names of runs, with semicolons between them")
+    parser.add_argument("--only", default=";".join(USUAL), help="names of runs, with semicolons between them")
     options = parser.parse_args()
     start, began = options.start.resolve(), time.monotonic()
     work = Path(tempfile.mkdtemp(prefix="against-"))
