@@ -127,6 +127,7 @@ def resolved(model: Path, data: Path, **changes: Any) -> dict[str, Any]:
         "training.learning_rate": 0.005,
         "training.optimizer": "adamw_torch",
         "training.activation_checkpointing": False,
+        "training.activation_offloading": False,
         "training.kernels": "none",
         "training.compile": False,
         "evaluation.rows": 4,

@@ -72,6 +72,7 @@ VALUES: dict[str, list[Any]] = {
     "training.weight_decay": [0.0, 0.1],
     "training.max_grad_norm": [0.5],
     "training.activation_checkpointing": [True, False, 2],
+    "training.activation_offloading": [True, False],
     "training.kernels": ["none", "liger"],
     "training.compile": [True, False],
     "training.seed": [0, 7],

@@ -546,6 +546,7 @@ def test_a_plan_within_two_percent_of_the_limit_says_so(room: float) -> None:
     pinned = {
         "training__micro_batch": 1,
         "training__activation_checkpointing": True,
+        "training__activation_offloading": False,
         "method__technique": "lora",
         "training__compile": False,
         "data__padding_free": False,

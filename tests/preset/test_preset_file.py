@@ -363,6 +363,7 @@ def test_random_text_and_numbers_come_back_exactly(preset: Preset) -> None:
         ("training.micro_batch=auto", "micro_batch", "auto"),
         ("training.learning_rate=2e-5", "learning_rate", 2e-5),
         ("training.activation_checkpointing=2", "activation_checkpointing", 2),
+        ("training.activation_offloading=true", "activation_offloading", True),
         ("training.compile=false", "compile", False),
     ],
 )

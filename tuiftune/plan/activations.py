@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.models import count
-from tuiftune.plan import coefficients, shard, static
+from tuiftune.plan import coefficients, offloading, shard, static
 from tuiftune.plan.coefficients import COMPONENTS
 from tuiftune.techniques.base import NF4
 
@@ -90,7 +90,10 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
     values = monomials(arch, settings)
     best, masks, gathered = [0.0] * len(COMPONENTS), (0, 0), 0.0
     masked = _masked_layers(arch, settings)
-    for form, found in _moments(family, arch, settings, values):
+    moments = _moments(family, arch, settings, values)
+    if settings.activation_offloading and settings.device == "cuda":
+        moments = _offloaded(moments, arch, settings, values)
+    for form, found in moments:
         others = 0.0
         if settings.autocast and (arch.counted or form.holds(AT_HEAD)):
             found[HEAD] += _head_casts(arch, settings, values)
@@ -190,7 +193,10 @@ def _raise_to_counted(
     layer = whole / arch.num_layers
     every = int(settings.checkpointing)
     recomputed = -(-arch.num_layers // every) if every else 0
-    found = whole - recomputed * (layer - 4.0 * settings.tokens * arch.hidden_size)
+    inputs = recomputed
+    if settings.activation_offloading and settings.device == "cuda":
+        inputs = min(recomputed, offloading.THERE)
+    found = whole - recomputed * layer + inputs * 4.0 * settings.tokens * arch.hidden_size
     parts["activations kept"] = max(parts["activations kept"], int(found))
     parts["activations peak"] = max(parts["activations peak"], int(2 * layer))
 
@@ -234,6 +240,27 @@ def _moments(
             if own > 0:
                 found[0] += number * (slopes[others] - own)
             yield form, found
+
+
+def _offloaded(
+    moments: Iterator[tuple[Form, list[float]]], arch: Architecture, settings: Settings, values: Monomials
+) -> Iterator[tuple[Form, list[float]]]:
+    """Without the inputs that are in RAM: all but the last layer's while the head computes, and in the
+    backward pass all but those of a layer and of the one before.
+
+    Forms without other layers' inputs are those of the first layer, before which there is none. The second
+    has two, and the gradients of all layers but one.
+    """
+    each = values["T*h"] * settings.weight_bytes
+    number = offloading.layers(arch, settings)
+    for form, found in moments:
+        if _slope(form, values) > 0:
+            found[0] -= each * (number - min(number, 1 if form.holds(AT_HEAD) else offloading.THERE))
+        elif number == arch.num_layers > 1:
+            second = _evaluate(form, values, arch.num_layers - 1)
+            second[0] += each
+            yield form, second
+        yield form, found
 
 
 def _evaluate(form: Form, values: Monomials, layers: int) -> list[float]:

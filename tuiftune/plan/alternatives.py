@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import stages, techniques
 from tuiftune.figures import size
 from tuiftune.models import count
-from tuiftune.plan import attention, search
+from tuiftune.plan import attention, offloading, search
 from tuiftune.plan.model import Alternative
 from tuiftune.techniques.base import FP8, NONE
 
@@ -29,6 +29,10 @@ _WORDS: dict[str, dict[Any, str]] = {
     "training.activation_checkpointing": {
         True: "activation checkpointing on",
         False: "activation checkpointing off",
+    },
+    "training.activation_offloading": {
+        True: "activation offloading on",
+        False: "activation offloading off",
     },
     "training.kernels": {"liger": "Liger kernels", "none": "no Liger kernels"},
     "training.compile": {True: "compile each layer", False: "no compilation"},
@@ -66,15 +70,19 @@ def of(
     least = stages.every()[preset.method.stage].least
     sizes = [one for one in search.divisors(effective // chosen.copies) if one >= least]
     for value in (False, True, 2):
-        key = "training.activation_checkpointing"
-        vary({key: value}, checkpointing=value)
-        if not variants or variants[-1][0] != {key: value} or variants[-1][1].fits:
+        changes: dict[str, Any] = {"training.activation_checkpointing": value}
+        moved = chosen.activation_offloading and value is True
+        if chosen.activation_offloading and not moved:
+            changes["training.activation_offloading"] = False
+        vary(changes, checkpointing=value, activation_offloading=moved)
+        if not variants or variants[-1][0] != changes or variants[-1][1].fits:
             continue
         fewer = [one for one in sizes if one < chosen.micro_batch]
         for rows in reversed(fewer):  # fewer rows at once may fit
-            other = replace(chosen, checkpointing=value, micro_batch=rows)
+            other = replace(chosen, checkpointing=value, activation_offloading=moved, micro_batch=rows)
             if search.judge(model.architecture, other, device, lengths, effective).fits:
-                vary({key: value, "training.micro_batch": rows}, checkpointing=value, micro_batch=rows)
+                changes = {**changes, "training.micro_batch": rows}
+                vary(changes, checkpointing=value, activation_offloading=moved, micro_batch=rows)
                 break
     place = sizes.index(chosen.micro_batch) if chosen.micro_batch in sizes else 0
     for rows in (*sizes[max(0, place - 1) : place], *sizes[place + 1 : place + 2]):
@@ -84,6 +92,11 @@ def of(
         vary({"training.compile": not chosen.compile}, compile=not chosen.compile)
     if chosen.fp8_compute or (device.fp8 and chosen.compile and search.computes_in_fp8(preset, chosen)):
         vary({"training.fp8_compute": not chosen.fp8_compute}, fp8_compute=not chosen.fp8_compute)
+    moved = not chosen.activation_offloading
+    other = replace(chosen, activation_offloading=moved)
+    room = not moved or (copies and offloading.has_room(model.architecture, other, device))
+    if device.kind == "cuda" and chosen.checkpointing is True and room:
+        vary({"training.activation_offloading": moved}, activation_offloading=moved)
     others_by = [one for one in techniques.every().values() if one.compared and (copies or one.shares)]
     if chosen.divided > 1:
         others_by = []

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import stages
-from tuiftune.plan import attention, cost, hyperparameters, parallelism, search, teacher
+from tuiftune.plan import attention, cost, hyperparameters, offloading, parallelism, search, teacher
 from tuiftune.plan.model import Larger
 from tuiftune.plan.settings import Settings
 
@@ -65,6 +65,9 @@ def attempt(
     space = search.space_of(preset, model.architecture, base, device, lengths)
     effective = preset.training.effective_batch
     found = tuple(search.candidates(model.architecture, base, space, device, lengths, effective))
+    if not found:
+        least = replace(base, checkpointing=space.checkpointing[-1], micro_batch=space.micro_batches[0])
+        offloading.refuse(model.architecture, search.joined_in(least, lengths), device)
     steps = cost.amount(preset, lengths, 1, copies, base.packing).steps
     if steps is not None and preset.training.max_steps is not None:
         # A run cut short by hand tries out a longer one: it is judged, and set up, as that would be.
@@ -167,6 +170,7 @@ def larger_of(preset: Preset, found: Sequence[Candidate], best: Candidate) -> La
 def _lever(settings: Settings) -> tuple[Any, ...]:
     return (
         settings.checkpointing,
+        settings.activation_offloading,
         settings.kernels,
         settings.compile,
         settings.fp8_compute,

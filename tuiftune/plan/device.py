@@ -53,6 +53,7 @@ class Device:
     notes: tuple[str, ...] = ()
     free: tuple[tuple[int, int], ...] = ()
     limit: int = sys.maxsize
+    ram: int = sys.maxsize  # bytes that nobody holds, where the machine is here
 
 
 MOST_GPUS = 1024  # of one machine, with much to spare
@@ -171,6 +172,7 @@ def _detected(machine: Machine) -> Device:
         correction=correction.factor,
         usd_per_hour=usd,
         price_basis=priced,
+        ram=machine.host.memory_available,
     )
 
 
@@ -203,6 +205,7 @@ def _cpu(machine: Machine) -> Device:
         exchange=_CPU_BANDWIDTH,
         bf16=False,
         source="detected",
+        ram=machine.host.memory_available,
     )
 
 

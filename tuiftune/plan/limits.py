@@ -120,6 +120,13 @@ def check(
             place="training.activation_checkpointing",
             remedy="set it to false",
         )
+    offloads, recomputes = preset.training.activation_offloading, preset.training.activation_checkpointing
+    if offloads is True and (recomputes is False or not _recomputes(arch)):
+        raise UserError(
+            "activation offloading moves what activation checkpointing stores, which is off",
+            place="training.activation_offloading",
+            remedy="set training.activation_checkpointing: true" if _recomputes(arch) else "set it to false",
+        )
     if technique.adapters and arch.counted and not arch.counted.reach:
         raise UserError(
             f"PEFT cannot load adapters for any layer of '{printable(arch.kind.name)[:60]}'",

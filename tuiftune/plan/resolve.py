@@ -15,6 +15,7 @@ from tuiftune.plan import (
     hyperparameters,
     limits,
     notes,
+    offloading,
     parallelism,
     search,
     shard,
@@ -243,6 +244,12 @@ def _reasons(
         hyperparameters.learning_rate(preset, usual),
         lever("training.micro_batch", training.micro_batch, settings.micro_batch, why_rows),
         lever("training.activation_checkpointing", training.activation_checkpointing, kept, why_kept),
+        lever(
+            "training.activation_offloading",
+            training.activation_offloading,
+            settings.activation_offloading,
+            _why_offloading(model, settings),
+        ),
         lever("training.kernels", training.kernels, settings.kernels, kernels),
         lever("training.compile", training.compile, settings.compile, compiled),
         lever("training.fp8_compute", training.fp8_compute, settings.fp8_compute, in_fp8),
@@ -259,6 +266,21 @@ def _reasons(
     ]
     form = hyperparameters.data_format(preset, facts)
     return reasons if form is None else [*reasons, form]
+
+
+def _why_offloading(model: BaseModel, settings: Settings) -> str:
+    if settings.activation_offloading:
+        inputs = offloading.in_ram(model.architecture, settings)
+        return f"layer inputs are in RAM ({size(inputs)}) until the backward pass: the fastest that fits"
+    if settings.device == "cpu":
+        return "no gain on a CPU"
+    if settings.shards > 1:
+        return "not tested with a sharded model"
+    if settings.divided > 1:
+        return "not tested with ZeRO-2"
+    if settings.checkpointing is not True:
+        return "only with activation checkpointing in all layers"
+    return "not faster here, or too little free RAM"
 
 
 def _why_optimizer(settings: Settings) -> str:

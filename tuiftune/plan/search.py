@@ -9,7 +9,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from tuiftune import stages
-from tuiftune.plan import attention, memory, speed
+from tuiftune.plan import attention, memory, offloading, speed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -63,6 +63,7 @@ class Space:
     """What may vary. A lever that the preset pins has one value."""
 
     checkpointing: tuple[bool | int, ...]
+    offloads: tuple[bool, ...]  # with activation checkpointing; left open: in all layers
     kernels: tuple[str, ...]
     compiles: tuple[bool, ...]
     fp8_computes: tuple[bool, ...]
@@ -90,8 +91,14 @@ def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device,
     )
     if asked == "auto" and arch.counted and not arch.counted.checkpoints:
         checkpointing = (False,)
-    kernels: tuple[str, ...] = (training.kernels,)
     alone = base.shards == base.divided == 1
+    moved = training.activation_offloading
+    offloads: tuple[bool, ...] = (moved,) if moved != "auto" else (False,)
+    if moved == "auto" and device.kind == "cuda" and alone:
+        offloads = (False, True)
+    elif moved is True:
+        checkpointing = tuple(one for one in checkpointing if one)
+    kernels: tuple[str, ...] = (training.kernels,)
     if training.kernels == "auto" and not alone:
         kernels = ("none",)
     elif training.kernels == "auto":
@@ -109,6 +116,7 @@ def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device,
     micro = several if training.micro_batch == "auto" else (int(training.micro_batch),)
     return Space(
         checkpointing,
+        offloads,
         kernels,
         compiles,
         fp8_computes,
@@ -142,8 +150,9 @@ def candidates(
     arch: Architecture, base: Settings, space: Space, device: Device, lengths: Lengths, effective: int
 ) -> Iterator[Candidate]:
     """Every combination of the levers; memory bounded at the longest row, speed at the mean padded length."""
-    for checkpointing, kernels, compiled, in_fp8, optimizer, micro, joined in product(
+    for checkpointing, offloads, kernels, compiled, in_fp8, optimizer, micro, joined in product(
         space.checkpointing,
+        space.offloads,
         space.kernels,
         space.compiles,
         space.fp8_computes,
@@ -157,9 +166,12 @@ def candidates(
             continue  # its roundings cost more than it gains where nothing fuses them
         if joined and micro == 1 and len(space.padding_free) > 1:
             continue  # one row is never padded
+        if offloads and checkpointing is not True and len(space.offloads) > 1:
+            continue  # more is left in GPU memory than is moved
         settings = replace(
             base,
             checkpointing=checkpointing,
+            activation_offloading=offloads,
             kernels=kernels,
             compile=compiled,
             fp8_compute=in_fp8,
@@ -167,7 +179,15 @@ def candidates(
             micro_batch=micro,
             padding_free=joined,
         )
-        yield judge(arch, settings, device, lengths, effective)
+        if not offloads or offloading.has_room(arch, joined_in(settings, lengths), device):
+            yield judge(arch, settings, device, lengths, effective)
+
+
+def joined_in(settings: Settings, lengths: Lengths) -> Settings:
+    """The same with the tokens of rows in one sequence, which are not all as long as the longest."""
+    if not settings.padding_free or settings.packing:
+        return replace(settings, joined_tokens=None)
+    return replace(settings, joined_tokens=lengths.together(settings.micro_batch))
 
 
 def judge(
@@ -178,12 +198,8 @@ def judge(
     joined = settings.packing or (settings.padding_free and settings.micro_batch > 1)
     kernel = settings.attention if joined or settings.attention != attention.VARLEN else "sdpa"
     masked = joined and kernel not in attention.APART
-    tokens = (
-        lengths.together(settings.micro_batch) if settings.padding_free and not settings.packing else None
-    )
-    settings = replace(
-        settings, accumulation=accumulation, attention=kernel, masked=masked, joined_tokens=tokens
-    )
+    settings = joined_in(settings, lengths)
+    settings = replace(settings, accumulation=accumulation, attention=kernel, masked=masked)
     predicted = memory.estimate(arch, settings)
     if device.correction != 1:
         predicted = replace(predicted, needs=int(predicted.needs * device.correction))
@@ -226,6 +242,7 @@ def fastest(found: Iterable[Candidate], steps: int | None) -> Candidate | None:
         key=lambda c: (
             c.settings.compile,
             c.settings.kernels != "none",
+            c.settings.activation_offloading,
             c.settings.padding_free,
             c.memory.needs,
         ),

@@ -31,6 +31,7 @@ class Settings:
     saved: tuple[str, ...] = ()  # modules trained in full in addition to the adapters
     dropout: float = 0.0
     checkpointing: bool | int = True
+    activation_offloading: bool = False  # inputs of recomputed layers are in RAM until the backward pass
     kernels: str = "none"
     compile: bool = False
     fp8_compute: bool = False  # products of a base in NF4 run in FP8

@@ -81,6 +81,9 @@ def refusal(
     if half or preset.model.dtype == "float16":
         said = "float16 cannot train a sharded model"
         return said, "model.dtype", f"use bfloat16 or float32, or {copies}"
+    if training.activation_offloading is True:
+        said = "activations are offloaded only where each process has a whole copy of the model"
+        return said, "training.activation_offloading", f"set it to false, or {copies}"
     if training.compile is True:
         return "a sharded model is not compiled", "training.compile", f"set it to false, or {copies}"
     if technique.adapters and preset.method.modules_to_save:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.models import count
-from tuiftune.plan import divided, shard, static
+from tuiftune.plan import divided, offloading, shard, static
 
 if TYPE_CHECKING:
     from tuiftune.models.architecture import Architecture
@@ -132,7 +132,8 @@ def step_seconds(
     first += before * memory + forward * (1.0 + settings.reference) * arch.num_layers
     rest = compute + memory + overhead - first
     back = launch * (1.0 + RELAUNCH * recompute)
-    seconds = max(first, launched) + max(rest, back)
+    copied = offloading.seconds(arch, settings, tokens)
+    seconds = max(first, launched, copied) + max(rest, back, copied)
     if settings.shards > 1:
         launched += back + shard.LAUNCH * arch.num_layers
         seconds = max(seconds, launched) + shard.exchange_seconds(arch, settings, device)

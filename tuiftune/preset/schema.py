@@ -236,6 +236,10 @@ class TrainingSection(Section):
         "auto",
         description="recompute activations to save memory (gradient checkpointing); N: in every Nth layer",
     )
+    activation_offloading: Auto | bool = Field(
+        "auto",
+        description="keep in RAM what activation checkpointing stores for the backward pass; auto: if faster",
+    )
     kernels: Auto | Kernels = Field("auto", description="fused kernels that save memory; auto: if faster")
     compile: Auto | bool = Field(
         "auto", description="torch.compile for each decoder layer; auto: if it saves time"

@@ -42,6 +42,7 @@ _OTHERS: tuple[Setting, ...] = (
         "auto",
     ),
     Setting("training.activation_checkpointing", "act. checkpt.", ("auto", False, 4, 2, True), "auto"),
+    Setting("training.activation_offloading", "act. offload.", ("auto", False, True), "auto"),
     Setting("data.packing", "packing", ("auto", False, True), "auto"),
     Setting("data.padding_free", "padding-free", ("auto", False, True), "auto"),
     Setting(

@@ -82,7 +82,9 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
     if wanted.adapted:
         report.phase("loading", "adapters")
     model = technique.prepare(model, wanted, store.directory.parent)
-    optimizations.checkpoint_activations(model, wanted.checkpoint_every)
+    compiled = wanted.preset.training.compile is True
+    offloading = optimizations.offloading_of(wanted, device, report)
+    optimizations.checkpoint_activations(model, wanted.checkpoint_every, None if compiled else offloading)
     args.ddp_find_unused_parameters = optimizations.may_leave_out(model)
     known = {key: value for key, value in start.saved.items() if key in Progress.__dataclass_fields__}
     rhythm = Rhythm(context, Progress(**known))
@@ -123,8 +125,8 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
     technique.restore(trainer.model, wanted)
     if wanted.sharded:
         trainer.shard(wanted, device)
-    if wanted.preset.training.compile is True:
-        optimizations.compile_layers(trainer.model)
+    if compiled:
+        optimizations.compile_layers(trainer.model, offloading)
     return trainer, preflight
 
 

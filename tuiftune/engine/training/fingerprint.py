@@ -22,7 +22,7 @@ WRITTEN = ("result_dtype",)  # of `method`: how the result is written, which cha
 REWARDS, MODELS = "reward files", "the weights of reward models or of the teacher"
 DIFFER = ("rows", WEIGHTS, TOKENIZER, REWARDS, MODELS)  # digests, which tell nobody anything
 # Settings that change no step but for rounding, or that older runs do not have and are added where in use.
-LEVERS = ("activation_checkpointing", "kernels", "compile", "fp8_compute")
+LEVERS = ("activation_checkpointing", "activation_offloading", "kernels", "compile", "fp8_compute")
 ADAPTER = "adapter_model.safetensors"
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.training.settings import Settings
 
 KEPT = 64
-LEVERS = {"activation_checkpointing", "kernels", "compile"}
+LEVERS = {"activation_checkpointing", "activation_offloading", "kernels", "compile"}
 CODE = ("engine", "techniques", "stages")
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "liger-kernel", "torchao")
 

@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.engine.model import adapters
 from tuiftune.errors import UserError
+from tuiftune.figures import size
+from tuiftune.hardware.host import memory_available
+from tuiftune.plan.offloading import LEAST, OF_FREE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tuiftune.engine.process.report import Report
+    from tuiftune.engine.training.offloading import Offloading
     from tuiftune.engine.training.settings import Settings
 
 
@@ -47,8 +52,9 @@ def decoder_layers(model: Any) -> list[Any]:
     return [layer for layer in model.modules() if isinstance(layer, GradientCheckpointingLayer)]
 
 
-def checkpoint_activations(model: Any, every: int) -> None:
+def checkpoint_activations(model: Any, every: int, offloading: Offloading | None = None) -> None:
     """Recompute the activations of every `every`-th decoder layer in the backward pass; 0 turns it off.
+    `offloading` keeps the inputs of these layers in RAM.
 
     Set on the layers themselves, since the trainer's own switch has no every-N before transformers 5.20. The
     model's own switches keep to it: TRL turns checkpointing off to generate and for the reference, and then
@@ -64,8 +70,10 @@ def checkpoint_activations(model: Any, every: int) -> None:
             remedy="set it to false",
         )
     recompute = partial(torch.utils.checkpoint.checkpoint, use_reentrant=False)
-    for layer in layers:
-        layer._gradient_checkpointing_func = recompute
+    for place, layer in enumerate(layers):
+        layer._gradient_checkpointing_func = (
+            partial(offloading.around, place, recompute) if offloading else recompute
+        )
     core = model.get_base_model() if hasattr(model, "get_base_model") else model
     core.recomputed_every = every
     core.gradient_checkpointing_enable = MethodType(_recompute, core)
@@ -97,10 +105,43 @@ def may_leave_out(model: Any) -> bool:
     )
 
 
-def compile_layers(model: Any) -> None:
-    """Compile each decoder layer on its first use in training."""
-    for layer in decoder_layers(model):
+def compile_layers(model: Any, offloading: Offloading | None = None) -> None:
+    """Compile each decoder layer on its first use in training, with what recomputes it inside."""
+    for place, layer in enumerate(decoder_layers(model)):
         layer.compile()
+        if offloading:
+            layer._compiled_call_impl = partial(
+                _offloaded, offloading, place, layer, layer._compiled_call_impl
+            )
+
+
+def _offloaded(
+    offloading: Offloading, place: int, layer: Any, compiled: Any, *args: Any, **kwargs: Any
+) -> Any:
+    if not layer.gradient_checkpointing:
+        return compiled(*args, **kwargs)
+    return offloading.around(place, compiled, *args, **kwargs)
+
+
+def offloading_of(settings: Settings, device: str, report: Report) -> Offloading | None:
+    """What keeps the inputs of recomputed layers in RAM, as far as there is room for them; None if not asked
+    for.
+    """
+    if not settings.offloads_activations:
+        return None
+    from tuiftune.engine.training.offloading import Offloading
+
+    room = int(OF_FREE * memory_available() / settings.processes)
+
+    def full() -> None:
+        report.warning(
+            "activations_on_gpu",
+            f"offloaded activations fill a quarter of the free RAM ({size(room)} for this process): the rest "
+            "stay in GPU memory",
+            "free some RAM, or use a smaller micro-batch or max length",
+        )
+
+    return Offloading(room, LEAST if device == "cuda" else 0, full)
 
 
 def autocast_dtype(settings: Settings) -> str | None:

@@ -149,6 +149,12 @@ class Settings:
         wanted = self.preset.training.activation_checkpointing
         return int(wanted) if not isinstance(wanted, bool) else int(wanted is True)
 
+    @property
+    def offloads_activations(self) -> bool:
+        """Return True if the inputs of recomputed layers are kept in RAM."""
+        asked = self.preset.training.activation_offloading is True
+        return asked and self.checkpoint_every > 0 and not (self.sharded or self.divided)
+
 
 def read(run: RunDir) -> Settings:
     """The run's settings. UserError where the plan is damaged, isn't a preset, or left a value open."""
