@@ -123,3 +123,14 @@ def test_equal_rows_of_many_are_counted_by_hash_and_once(
     found = twins.twins(train, within)
     monkeypatch.setattr(twins, "_hashes", lambda _: pytest.fail("looked again"))
     assert twins.twins(*picked(load(str(file)), 0.1, 7)) == found
+
+
+def test_rows_that_are_not_kept_take_half_of_what_the_control_group_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container of 4 GiB on a large machine, reading went on until it was killed."""
+    monkeypatch.setenv("TUIFTUNE_CACHE_LIMIT", "0")
+    monkeypatch.setattr("tuiftune.control_group.cgroup_memory", lambda root: (1 << 20, 0))
+    with pytest.raises(UserError, match="more than 0 MiB, half of the free RAM") as fault:
+        load(str(write(tmp_path / "rows.jsonl", 20_000)))
+    assert "TUIFTUNE_CACHE_LIMIT" in str(fault.value.remedy)

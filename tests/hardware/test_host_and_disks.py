@@ -8,9 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tuiftune.control_group import cgroup_memory, memory_available
 from tuiftune.hardware.detect import detect, machine_of, model_cache, visible
 from tuiftune.hardware.disks import disk_of, nearest_existing
-from tuiftune.hardware.host import cgroup_memory, cores, cpu_name, memory_available, read_host
+from tuiftune.hardware.host import cores, cpu_name, read_host
 from tuiftune.hardware.machine import Gpu
 from tuiftune.hardware.nvml import NvmlReading
 from tuiftune.hardware.session import read_session
@@ -97,6 +98,19 @@ def test_what_a_control_group_has_left_is_what_may_be_taken(tmp_path: Path) -> N
     assert memory_available(tree(tmp_path, files)) == 4096
     (tmp_path / "sys/fs/cgroup/memory.current").write_text(str(2 * GIB))
     assert memory_available(tmp_path) == 0
+
+
+@pytest.mark.parametrize("prefix", ["", "total_"])
+def test_files_that_are_mapped_leave_their_memory_to_others(tmp_path: Path, prefix: str) -> None:
+    """A run whose rows were mapped and read twice was tokenized by one process, as if memory were full."""
+    told = f"active_file 4096\ninactive_file 4096\n{prefix}active_file {GIB}\n{prefix}inactive_file {GIB}\n"
+    files = {
+        "proc/self/cgroup": "12:memory:/\n",
+        "sys/fs/cgroup/memory/memory.limit_in_bytes": str(4 * GIB),
+        "sys/fs/cgroup/memory/memory.usage_in_bytes": str(4 * GIB - 4096),
+        "sys/fs/cgroup/memory/memory.stat": f"cache {3 * GIB}\n{told}",
+    }
+    assert memory_available(tree(tmp_path, files)) == 2 * GIB + 4096
 
 
 def test_a_path_that_is_not_there_yet_lies_where_its_parent_lies(tmp_path: Path) -> None:

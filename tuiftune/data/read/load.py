@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.cache.place import DIRECTORY, LIMIT
+from tuiftune.control_group import memory_available
 from tuiftune.data.convert.rows import schema
 from tuiftune.data.dataset import Dataset
 from tuiftune.data.detect.formats import ColumnsError
@@ -166,10 +168,8 @@ class _Memory:
     """Stops reading before the machine swaps: at most half of what is free when reading begins."""
 
     def __init__(self, place: str) -> None:
-        import psutil
-
         self.place = place
-        self.limit = psutil.virtual_memory().available // 2
+        self.limit = memory_available() // 2
         self.used = 0
 
     def add(self, size: int) -> None:
@@ -178,5 +178,6 @@ class _Memory:
             raise UserError(
                 f"the rows need more than {self.limit >> 20} MiB, half of the free RAM",
                 place=self.place,
-                remedy="use fewer files, or a machine with more RAM",
+                remedy="use fewer files or a machine with more RAM; files of many rows are mapped from the "
+                f"cache instead, if its disk has room ({DIRECTORY}, {LIMIT})",
             )

@@ -28,7 +28,7 @@ def rows_at_once(
     if row is None:
         return FEWEST
     if model.device.type != "cuda":
-        from tuiftune.hardware.host import memory_available
+        from tuiftune.control_group import memory_available
 
         weights = sum(weight.numel() for weight in model.parameters())
         held = int(SHARE * memory_available() / row)

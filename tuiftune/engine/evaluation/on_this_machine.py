@@ -85,6 +85,6 @@ def _weights(directory: Path) -> int:
 
 
 def _free_ram() -> int:
-    from tuiftune.hardware.host import memory_available
+    from tuiftune.control_group import memory_available
 
     return memory_available()

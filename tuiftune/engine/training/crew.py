@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tuiftune.hardware.host import cores, memory_available
+from tuiftune.control_group import memory_available
+from tuiftune.hardware.host import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

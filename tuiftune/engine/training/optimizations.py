@@ -10,10 +10,10 @@ from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.control_group import memory_available
 from tuiftune.engine.model import adapters
 from tuiftune.errors import UserError
 from tuiftune.figures import size
-from tuiftune.hardware.host import memory_available
 from tuiftune.plan.offloading import LEAST, OF_FREE
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import torch
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from tuiftune import paths
+from tuiftune.control_group import memory_available
 from tuiftune.engine.process.faults import NotANumberError
 from tuiftune.engine.techniques import applied
 from tuiftune.engine.techniques.base import RATIO
-from tuiftune.hardware.host import memory_available
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from tuiftune import documents, paths
+from tuiftune.control_group import memory_kills
 from tuiftune.errors import UserError
-from tuiftune.hardware.host import memory_kills
 from tuiftune.printable import printable
 from tuiftune.runs.store.directory import DIRECTORY_MODE, write_text
 from tuiftune.runs.store.holder import signal_engine
