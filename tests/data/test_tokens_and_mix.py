@@ -18,6 +18,7 @@ from tuiftune.data.chat.local import read_tokenizer
 from tuiftune.data.chat.spans import Chat
 from tuiftune.data.chat.template import PLAIN_TEMPLATE, Template
 from tuiftune.data.checks.check import Subject
+from tuiftune.data.dataset import example_of
 from tuiftune.data.example import Example
 from tuiftune.data.inspect import checks_of
 from tuiftune.data.measure import measure
@@ -269,6 +270,21 @@ def test_the_longest_answer_is_of_what_is_held_out(tmp_path: Path) -> None:
     assert measure(main, None, 0.0).longest_answer == math.ceil(240 / 4 * 4 / 3)
     text = load(write(tmp_path / "text.jsonl", [{"text": f"only text {number}"} for number in range(9)]))
     assert measure(text, None, 0.2).longest_answer is None
+
+
+def test_of_many_answers_those_with_the_most_bytes_are_made_into_examples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an evaluation set the longest answer is of all rows: ten million took minutes."""
+    rows = [{"prompt": f"say {number}", "completion": "a" * (number * 7 % 500)} for number in range(1, 600)]
+    main = load(write(tmp_path / "main.jsonl", rows))
+    before = measure(main, None, 0.0)
+    made, make = [], example_of
+    monkeypatch.setattr("tuiftune.data.dataset.example_of", lambda *given: made.append(1) or make(*given))
+    monkeypatch.setattr("tuiftune.data.measure.ANSWERS", 40)
+    monkeypatch.setattr("tuiftune.data.measure.LOOKED_AT", 5)
+    assert measure(main, None, 0.0) == before
+    assert 40 <= len(made) < 60
 
 
 def test_sampling_follows_content_not_order(tmp_path: Path) -> None:

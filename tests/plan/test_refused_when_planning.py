@@ -11,7 +11,7 @@ import pytest
 from tuiftune import assets
 from tuiftune.data import measure
 from tuiftune.errors import ExitCode, UserError
-from tuiftune.plan.inputs import to_look_at
+from tuiftune.plan.inputs import WEIGHTS, look_through, to_look_at
 from tuiftune.preset.file import loads
 
 if TYPE_CHECKING:
@@ -49,6 +49,24 @@ def test_the_plan_says_how_many_rows_are_truncated(tmp_path: Path, long: int, sh
     (note,) = truncated(tmp_path, long, 64, loss_on="all")
     assert note.startswith(f"{share} longer than data.max_length (64 tokens; ")
     assert truncated(tmp_path, long, 256) == []
+
+
+def test_a_look_without_weights_makes_no_row_an_example(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`preset check --without weights` held all of them at once: tens of gigabytes of ten million rows."""
+    (tmp_path / "rows.jsonl").write_text(
+        "".join(json.dumps({"prompt": f"What is {n}?", "completion": "A number."}) + "\n" for n in range(40))
+    )
+    preset = loads(
+        f"model: {{base: 'builtin:tiny'}}\ndata: {{train: {tmp_path / 'rows.jsonl'}}}\n", "mine.yaml"
+    )
+
+    def at(*_: Any) -> Any:
+        raise AssertionError("rows are made")
+
+    monkeypatch.setattr("tuiftune.data.dataset.Dataset.at", at)
+    assert look_through(preset, without=(WEIGHTS,)) == (WEIGHTS,)
 
 
 def test_a_length_that_leaves_no_answer_is_refused_before_training(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tuiftune.data.tokens import BYTES_PER_TOKEN, Counter, estimated, has_tokeni
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tuiftune.data.tokens import Lengths, LocalModel
 
 COUNTED_ANSWERS = 2_000
+ANSWERS = 4 * COUNTED_ANSWERS  # made into examples: some are kept out of the loss, and not counted
 SIDES = (("answer", "rejected"), ("answer_turns", "rejected_turns"))  # of a comparison
 LOOKED_AT = 200  # reference answers, to tell how they could be checked
 LOOKED_AT_CUT = 2_000  # truncated rows, to tell which keep a trained token
@@ -68,11 +69,12 @@ def measure(
         evaluation = held_out_file(dataset, str(eval_spec))
         held, held_rows = train[:0], int(evaluation.usable.sum())
         train_rows = len(train)
-        asked = evaluation.examples
+        answering, places = evaluation, evaluation.usable.arg_true().to_numpy()
     else:
         train, held = indices(dataset, share, seed)
         train_rows, held_rows = len(train), len(held)
-        asked = partial(dataset.at, held if len(held) else train)
+        answering, places = dataset, held if len(held) else train
+    asked = partial(answering.at, places)
     equal = 0
     if dataset.format == "preference":
         train, held, equal = _compared(dataset, train, held)
@@ -127,7 +129,7 @@ def measure(
     reached = np.cumsum(weights[order]) / weights.sum()
     at = np.searchsorted(reached, np.linspace(0, 1, 21) - 1e-9).clip(0, len(totals) - 1)
     labels = dataset.labels[0] if dataset.format == "classification" else None
-    longest_answer, around = _longest_answer(asked(), folder, reasoning)
+    longest_answer, around = _longest_answer(_long_answers(answering, places), folder, reasoning)
     longest = (
         () if mix else _longest_rows(dataset, found, folder, reasoning)
     )  # a mixture may repeat its longest
@@ -239,6 +241,18 @@ def _longest_rows(dataset: Dataset, found: Lengths, folder: Path | None, reasoni
         counted = np.fromiter((total for total, _ in found_more), dtype=np.int64, count=len(more))
         totals = np.concatenate([totals, counted])
     return tuple(int(total) for total in np.sort(totals)[::-1][:LONGEST_ROWS])
+
+
+def _long_answers(dataset: Dataset, places: NDArray[np.intp]) -> Iterator[Example]:
+    """Rows at these places, of very many those whose answers have the most bytes."""
+    import numpy as np
+    import polars as pl
+
+    if len(places) > ANSWERS:
+        size = pl.col("answer").str.len_bytes().fill_null(0).cast(pl.Int64)
+        sizes = dataset.frame.select(size).to_series().to_numpy()[places]
+        places = places[np.sort(np.argsort(-sizes, kind="stable")[:ANSWERS])]
+    return dataset.at(places)
 
 
 def _longest_answer(

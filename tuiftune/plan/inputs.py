@@ -94,7 +94,7 @@ def look_through(preset: Preset, *, without: Collection[str] = ()) -> tuple[str,
 
     UserError for what `train` would refuse; nothing is planned, so that the machine does not matter.
     """
-    from tuiftune.data.mix.split import split
+    from tuiftune.data.mix.split import picked
     from tuiftune.models.resolve import resolve
     from tuiftune.models.weights import require, require_reachable
 
@@ -108,7 +108,7 @@ def look_through(preset: Preset, *, without: Collection[str] = ()) -> tuple[str,
     if not missing:
         dataset = load_rows(preset)
         if model is None:
-            split(dataset, preset.data.eval, preset.training.seed)
+            picked(dataset, preset.data.eval, preset.training.seed)
         else:
             _measure(preset, dataset, model)
     there = ((DATA, not missing), (WEIGHTS, model is not None and model.weights))
