@@ -618,3 +618,16 @@ def test_a_count_of_gpus_that_cannot_be_is_called_what_it_is(text: str, said: st
         plan(gpu=text)
     assert caught.value.place == "--gpu"
     assert len(str(caught.value)) < 200
+
+
+def test_an_evaluation_set_that_takes_long_is_noted() -> None:
+    """5% of ten million rows delayed the first step by an hour, and no one had said so."""
+    many = replace(FACTS, rows=9_500_000, rows_eval=500_000)
+    notes = [note for note in plan(facts=many, training__epochs=1.0).notes if "Evaluating" in note]
+    assert len(notes) == 1
+    assert "Evaluating 500,000 rows takes about 1 h" in notes[0]
+    assert "data.eval: 0.001." in notes[0]
+    for few in (plan(), plan(facts=replace(many, rows_eval=10_000)), plan(facts=many, method__stage="grpo")):
+        assert not any("Evaluating" in note for note in few.notes)
+    (note,) = [note for note in plan(facts=many, data__eval="held.jsonl").notes if "Evaluating" in note]
+    assert "data.eval: a file of fewer rows." in note

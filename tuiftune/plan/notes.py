@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune import stages
+from tuiftune.data.mix.split import as_share
 from tuiftune.figures import count as parameters
-from tuiftune.figures import size, sizes
+from tuiftune.figures import duration, size, sizes
 from tuiftune.models import count
 from tuiftune.plan.device import near
 from tuiftune.plan.model import PRICE_NOTES
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 ACTIVATIONS = ("activations kept", "activations peak")  # components of a plan's memory
 LONG_SHARE = 0.25  # of a GPU's memory, from which one row's activations are noted
+FORWARD = 3  # times as many tokens a second are evaluated as trained: no backward pass
+LONG_EVALUATION, OF_TRAINING = 600.0, 0.02  # seconds of one, and share of the training of all, that are noted
+ENOUGH = 10_000  # evaluation rows: the mean loss of a row is within 1% of its standard deviation
 REACHED = 0.99  # share of the layers' weights; a lower share is noted
 
 
@@ -145,6 +149,32 @@ def long_rows(best: Candidate, device: Device, copies: int) -> list[str]:
     return [
         f"The activations of one row take {size(kept)} on each GPU. Context parallelism would divide them by "
         f"{copies}; PyTorch's own is a prototype, so it is not offered."
+    ]
+
+
+def long_evaluations(
+    preset: Preset,
+    facts: DataFacts | None,
+    steps: int | None,
+    seconds: float | None,
+    tokens_per_second: float,
+) -> list[str]:
+    """Say how long an evaluation set delays a run, which the predicted time leaves out.
+
+    `preset` is resolved. It is evaluated before training, and once every `evaluation.every` steps.
+    """
+    if facts is None or not steps or not seconds or stages.every()[preset.method.stage].writes:
+        return []
+    each = facts.rows_eval * min(facts.mean_length, preset.data.max_length) / (tokens_per_second * FORWARD)
+    times = 1 + -(-steps // int(preset.evaluation.every))
+    if each < LONG_EVALUATION or each * times < OF_TRAINING * seconds:
+        return []
+    share = f"{ENOUGH / (facts.rows + facts.rows_eval):.1g}"
+    fewer = "a file of fewer rows" if as_share(preset.data.eval) is None else share
+    return [
+        f"Evaluating {facts.rows_eval:,} rows takes about {duration(each)}, before training and {times - 1} "
+        f"times during it, in addition to the predicted time: {ENOUGH:,} rows are enough, "
+        f"data.eval: {fewer}."
     ]
 
 

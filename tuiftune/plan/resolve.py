@@ -155,6 +155,7 @@ def make_plan(
         usual_rate=usual,
         notes=(
             *notes.long_rows(best, device, copies),
+            *notes.long_evaluations(resolved, facts, amount.steps, seconds, best.tokens_per_second),
             *notes.of(
                 preset,
                 model,
