@@ -28,11 +28,13 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tuiftune.engine.model import fp8_base, nf4
+from tuiftune.engine.model import fp8_base, nf4, nf4_in_fp8
 
 ROWS, EVALUATION, LENGTH = 8, 256, 512
+IN_FP8 = "nf4 in fp8"  # held in NF4, products in FP8 while it is trained; on a GPU only
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 HALF = torch.bfloat16 if DEVICE == "cuda" else torch.float32
+BASES = ("none", "fp8", "nf4", *((IN_FP8,) if DEVICE == "cuda" else ()))
 
 
 def read(path: Path, tokenizer: Any) -> list[tuple[list[int], int]]:
@@ -102,7 +104,7 @@ def train(model: Any, rows: list[Any], steps: int, rate: float, seed: int) -> No
 def over(kind: str, start: Path) -> Any:
     """The base model as it is held for LoRA, on its device."""
     more: dict[str, Any] = {}
-    if kind == "nf4" and DEVICE == "cuda":
+    if kind.startswith("nf4") and DEVICE == "cuda":
         from tuiftune.engine.model.base import quantisation
 
         more = {"quantization_config": quantisation(HALF), "device_map": {"": 0}}
@@ -110,6 +112,8 @@ def over(kind: str, start: Path) -> Any:
     if kind == "fp8":
         left = fp8_base.hold(model, SimpleNamespace(reference=str(start)), DEVICE, {}, keep=False)  # type: ignore[arg-type]
         assert not left
+    elif more and kind == IN_FP8:
+        assert nf4_in_fp8.switch(model)
     elif not more:
         model.to(DEVICE)
         if kind == "nf4":
@@ -182,11 +186,7 @@ def main() -> None:
         told = prepare(options.model, rows[half:], test, options.before, start)
         options.out.write_text(json.dumps(told) + "\n", encoding="utf-8")
         print(json.dumps(told), flush=True)
-    wanted = [
-        (kind, seed)
-        for seed in range(options.first, options.first + options.seeds)
-        for kind in ("none", "fp8", "nf4")
-    ]
+    wanted = [(kind, seed) for seed in range(options.first, options.first + options.seeds) for kind in BASES]
     command = [sys.executable, *sys.argv, "--start", str(start), "--one"]
     with ThreadPoolExecutor(options.jobs) as pool:
         done = list(pool.map(lambda one: subprocess.call([*command, one[0], str(one[1])]), wanted))
