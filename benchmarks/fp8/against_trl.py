@@ -240,7 +240,7 @@ def main() -> None:
     start, began = options.start.resolve(), time.monotonic()
     work = Path(tempfile.mkdtemp(prefix="against-"))
     os.environ.setdefault("XDG_STATE_HOME", str(work / "state"))
-    lines = [json.loads(line) for line in options.rows.read_text(encoding="utf-8").splitlines()]
+    lines = [json.loads(line) for line in options.rows.read_text(encoding="utf-8").rstrip("\n").split("\n")]
     rows, test = lines[: -options.eval], lines[-options.eval :]
     rows = rows[: len(rows) // 2 // BATCH * BATCH]
     tokenizer = AutoTokenizer.from_pretrained(start)

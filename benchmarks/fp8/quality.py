@@ -40,7 +40,7 @@ BASES = ("none", "fp8", "nf4", *((IN_FP8,) if DEVICE == "cuda" else ()))
 def read(path: Path, tokenizer: Any) -> list[tuple[list[int], int]]:
     """Token ids of question and answer, and how many are the question's."""
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n"):
         row = json.loads(line)
         if "messages" in row:
             *asked, said = row["messages"]
