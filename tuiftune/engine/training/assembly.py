@@ -15,7 +15,6 @@ from tuiftune.engine.training import (
     base_in_fp8,
     measured_before,
     optimizations,
-    products_in_fp8,
     settings,
 )
 from tuiftune.engine.training.callback import Progress, Rhythm
@@ -70,6 +69,8 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
         keep = base_in_fp8.compares(wanted, run)
         fp8_base.say(fp8_base.hold(model, base, device, again, keep=keep), report)
     if wanted.fp8_compute:
+        from tuiftune.engine.training import products_in_fp8  # and with it bitsandbytes
+
         products_in_fp8.switch(model, group.first(base_in_fp8.known(store.directory.parent)), report)
     if _know_base(print_, base, group) and saved:
         compare(saved, print_, place, but=wanted.may_differ)

@@ -52,12 +52,15 @@ def train(
     from tuiftune.engine.evaluation.samples import Samples
     from tuiftune.engine.evaluation.score import Scorer
     from tuiftune.engine.export.conclude import conclude
-    from tuiftune.engine.training import base_in_fp8, products_in_fp8
+    from tuiftune.engine.training import base_in_fp8
     from tuiftune.engine.training.fitting import fit, take_best
     from tuiftune.evaluate.best_by import LOSS
 
     base_in_fp8.compare(context, trainer)
-    products_in_fp8.compare(context, trainer)
+    if context.wanted.fp8_compute:
+        from tuiftune.engine.training import products_in_fp8
+
+        products_in_fp8.compare(context, trainer)
     scorer = Scorer(context)
     tuned = ModelContender(context, trainer, AFTER, scorer.room)
     before = _score_before(context, scorer, ModelContender(context, trainer, BEFORE, scorer.room))
