@@ -130,6 +130,7 @@ def resolved(model: Path, data: Path, **changes: Any) -> dict[str, Any]:
         "training.activation_offloading": False,
         "training.kernels": "none",
         "training.compile": False,
+        "training.fp8_compute": False,
         "evaluation.rows": 4,
         "evaluation.max_new_tokens": 8,
         "run.save_every": 4,

@@ -107,7 +107,7 @@ class Offloading:
             self.full = None
             return None
         self.room -= pinned(size)
-        return torch.empty(pinned(size), dtype=torch.uint8, pin_memory=on_gpu)
+        return torch.empty(pinned(size), dtype=torch.uint8, device="cpu", pin_memory=on_gpu)
 
     def copy(self, to: Any, source: Any) -> Any:
         """Copy what the computing stream will have made; the event that it ends with, None if it has."""
