@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.dataset import example_of
 from tuiftune.data.example import Example, Message
+from tuiftune.data.mix.split import picked
+from tuiftune.data.read.load import load
 from tuiftune.data.similar.twins import leakage_told, twins
 from tuiftune.jobs.prepare import resolve
 from tuiftune.preset.file import loads
@@ -78,3 +81,49 @@ def test_the_wizard_checks_with_the_split_and_the_length_of_the_run() -> None:
     draft = Draft(recommended={"data.max_length": 512, "data.eval": 0.2}).override("training.seed", 7)
     assert checked_with(draft) == (512, 0.2, 7)
     assert checked_with(draft.override("data.eval", 0.0))[1] == 0.0
+
+
+def test_of_many_rows_only_those_that_may_be_equal_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the last characters of each: spaces, case, labels, silent answers and short rows change nothing."""
+
+    def chat(asked: str, said: str, **more: float) -> dict[str, Any]:
+        answer = {"role": "assistant", "content": said, **more}
+        return {"messages": [{"role": "user", "content": asked}, answer]}
+
+    train = [
+        *(chat(f"How far is town {n}?", f"It is {n} miles away.") for n in range(900)),
+        chat("  Which TOWN is it\u2003then?", "Oslo,\n of  course   it is "),
+        chat("Hi", "Ho"),
+        chat("Where does the last train go?", "Nowhere at all, it seems.", weight=0),
+    ]
+    held_out = [
+        chat("which town is it then?", "oslo, of course it is" + " " * 200),
+        chat("hi", "HO "),
+        chat("Where does the last train go?", "Something else, quite another.", weight=0),
+        chat("How far is town 7?", "It is 8 miles away."),
+    ]
+    for name, rows in (("train.jsonl", train), ("held.jsonl", held_out)):
+        (tmp_path / name).write_text("".join(json.dumps(one) + "\n" for one in rows))
+    training, held = picked(load(str(tmp_path / "train.jsonl")), str(tmp_path / "held.jsonl"))
+    everything = twins(training, held)
+    made, make = [], example_of
+    monkeypatch.setattr("tuiftune.data.dataset.example_of", lambda *given: made.append(1) or make(*given))
+    monkeypatch.setattr("tuiftune.data.similar.twins.MOST_ROWS", 300)
+    found = twins(training, held)
+    assert found.equal == everything.equal == 3
+    assert len(made) < 20
+
+
+def test_rows_with_a_label_are_told_apart_by_their_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = ["a fault", "a wish"]
+    for name, numbers in (("train.jsonl", range(900)), ("held.jsonl", range(880, 920))):
+        rows = [{"text": f"The lamp of room {n} is broken", "label": kinds[n % 2]} for n in numbers]
+        (tmp_path / name).write_text("".join(json.dumps(one) + "\n" for one in rows))
+    training, held = picked(load(str(tmp_path / "train.jsonl")), str(tmp_path / "held.jsonl"))
+    assert training.dataset.format == "classification"
+    monkeypatch.setattr("tuiftune.data.similar.twins.MOST_ROWS", 300)
+    assert twins(training, held).equal == 20

@@ -167,6 +167,7 @@ def resolve(
         check_sides(stage, train)
         if mixture.held:
             check_evaluated(stage, held)
+    tell("comparing training and evaluation rows")
     if words := leakage_told(twins(train, held).document()):
         tell(f"warning: {words}. Drop them: `tuiftune data clean --near`")
     tell("planning")
