@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,6 +127,53 @@ def test_a_step_is_the_same(every: int, compiled: bool, dropout: float) -> None:
     for plain, moved in zip(found[:3], found[3:], strict=True):
         assert torch.equal(plain[0], moved[0])
         assert equal(plain[1], moved[1])
+
+
+def older(layer: Any) -> Any:
+    """A layer as transformers had it before 5.20: what recomputes it is around its call, and not compiled."""
+    plain = torch.nn.Module.__call__
+
+    def inside(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self.gradient_checkpointing = False
+        try:
+            return plain(self, *args, **kwargs)
+        finally:
+            self.gradient_checkpointing = True
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.gradient_checkpointing and self.training:
+            return self._gradient_checkpointing_func(partial(inside, self, **kwargs), *args)
+        return plain(self, *args, **kwargs)
+
+    layer.__class__ = type("Older", (type(layer),), {"__call__": call})
+    return layer
+
+
+def test_around_layers_of_older_transformers_activations_are_dropped_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Hooks between what recomputes and what is compiled would have kept all that a layer saves."""
+    packed: list[int] = []
+    plain = Offloading._pack
+
+    def counted(self: Offloading, place: int, *args: Any) -> Any:
+        packed.append(place)
+        return plain(self, place, *args)
+
+    monkeypatch.setattr(Offloading, "_pack", counted)
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda layer: setattr(layer, "_compiled_call_impl", layer._call_impl)
+    )
+    found = []
+    for offloading in (None, Offloading(1 << 30, least=1)):
+        model = make(None)
+        for layer in optimizations.decoder_layers(model):
+            older(layer)
+        optimizations.compile_layers(model, offloading)
+        loss_of(model, 5).backward()
+        found.append(gradients(model))
+    assert equal(*found)
+    assert packed == list(range(LAYERS))
 
 
 @pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=[pytest.mark.long, CXX])])

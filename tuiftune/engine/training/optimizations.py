@@ -106,10 +106,19 @@ def may_leave_out(model: Any) -> bool:
 
 
 def compile_layers(model: Any, offloading: Offloading | None = None) -> None:
-    """Compile each decoder layer on its first use in training, with what recomputes it inside."""
+    """Compile each decoder layer on its first use in training.
+
+    Since transformers 5.20 what recomputes it is compiled as well, so `offloading` goes around that; before,
+    it was around what is compiled, where other hooks would take the place of those that drop activations.
+    """
+    import torch
+
     for place, layer in enumerate(decoder_layers(model)):
         layer.compile()
-        if offloading:
+        if offloading and type(layer).__call__ is not torch.nn.Module.__call__:
+            recompute = layer._gradient_checkpointing_func
+            layer._gradient_checkpointing_func = partial(offloading.around, place, recompute)
+        elif offloading:
             layer._compiled_call_impl = partial(
                 _offloaded, offloading, place, layer, layer._compiled_call_impl
             )
