@@ -80,7 +80,7 @@ async def test_a_change_is_set_against_what_was_recommended(app: Callable[..., T
         await until(pilot, lambda: "Effect on quality" in shown(pilot.app))
         await pilot.press("escape", "backspace")
         await until(pilot, lambda: "compared with recommended" not in shown(pilot.app))
-        await pilot.press(*["pagedown"] * 4)
+        await pilot.press(*["pagedown"] * 5)
         last = settings_of(TICKETS)[-1].name
         at_the_end = re.compile(r"method (\d+)/\1\b")
         await until(pilot, lambda: last in shown(pilot.app) and at_the_end.search(shown(pilot.app)))

@@ -339,6 +339,7 @@ _ABOUT: dict[str, Callable[[Any, Circumstances], Quality | None]] = {
     "evaluation.score": _score,
     "training.micro_batch": _without_effect,
     "training.activation_checkpointing": _without_effect,
+    "training.activation_offloading": _without_effect,
     "hardware.gpus": _without_effect,
     "hardware.processes": _without_effect,
     "hardware.parallel": _rounding,

@@ -86,6 +86,15 @@ def checkpointing(out: Outward, to: str = "gradient_checkpointing") -> None:
         )
 
 
+def offloading(out: Outward, to: str = "") -> None:
+    """Activation offloading, which is off where nothing is said."""
+    value = out.get("training.activation_offloading")
+    if value is False:
+        out.leave("training.activation_offloading", "off, as without a setting", "not needed")
+    elif value is True and to:
+        out.carry("training.activation_offloading", to, True, why="on")
+
+
 def compiled(out: Outward, to: str = "torch_compile") -> None:
     """torch.compile, off for auto."""
     if out.get("training.compile") == "auto":

@@ -60,6 +60,7 @@ def write(out: Outward) -> None:
         out.put("saves_per_epoch", 1)
     _early_stopping(out)
     arguments.checkpointing(out)
+    arguments.offloading(out, "activation_offloading")
     arguments.compiled(out)
     out.put("bf16", "auto" if out.preset.model.dtype == "auto" else out.preset.model.dtype == "bfloat16")
     if out.preset.model.dtype == "float16":

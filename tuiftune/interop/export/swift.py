@@ -57,6 +57,7 @@ def write(out: Outward) -> None:
     arguments.training(out)
     arguments.early_stopping(out)
     arguments.checkpointing(out)
+    arguments.offloading(out)
     arguments.compiled(out)
     arguments.quantization(out)
     arguments.trackers(out)

@@ -40,6 +40,7 @@ def write(out: Outward) -> None:
     arguments.training(out)
     arguments.early_stopping(out)
     arguments.checkpointing(out)
+    arguments.offloading(out, "" if out.preset.method.stage in REINFORCED else "activation_offloading")
     arguments.compiled(out)
     arguments.quantization(out)
     arguments.trackers(out)

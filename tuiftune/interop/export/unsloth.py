@@ -41,6 +41,7 @@ def write(out: Outward) -> None:
         out.put("peft.use_gradient_checkpointing", "unsloth")
         out.put("peft.random_state", out.preset.training.seed)
     out.leave("training.activation_checkpointing", "Unsloth's own", "not needed")
+    out.leave("training.activation_offloading", "a part of Unsloth's own checkpointing", "not needed")
     out.put("rows", rows.paths(out))
     rows.told(out, "load_dataset")
     _evaluation(out)
