@@ -31,6 +31,15 @@ CASES: tuple[tuple[str, Variant, int, int, int], ...] = (  # model, variant, ran
     ("HuggingFaceTB/SmolLM2-1.7B", Variant("llama", "qlora", targets="qv", checkpointing=False), 16, 4, 1024),
     ("Qwen/Qwen3-1.7B", Variant("qwen3", "qlora", "master", checkpointing=False, dropout=True), 16, 2, 1024),
     ("HuggingFaceTB/SmolLM2-360M", Variant("llama", "qlora", "master"), 64, 4, 2048),
+    ("HuggingFaceTB/SmolLM2-360M", Variant("llama", "qlora", "master", offloading=True), 64, 4, 2048),
+    (
+        "meta-llama/Llama-3.1-8B",
+        Variant("llama", "qlora", "master", liger=True, offloading=True),
+        16,
+        4,
+        2048,
+    ),
+    ("allenai/OLMo-2-0425-1B", Variant("olmo2", "lora", offloading=True), 64, 4, 1024),
 )
 
 
@@ -71,15 +80,18 @@ def main() -> None:
             targets=variant.targets,
             dropout=0.05 if variant.dropout else 0.0,
             checkpointing=variant.checkpointing,
+            activation_offloading=variant.offloading,
+            kernels="liger" if variant.liger else "none",
             adapter_bytes=2 if variant.technique == "qlora" and variant.precision != "master" else 4,
             attention="sdpa" if arch.kind.sdpa else "eager",
         )
         parts, _ = activations.components(arch, settings, 0)
         formed = sum(parts.values()) - activations.WORKSPACE
         worst = max(worst, abs(formed / traced - 1))
+        moved = "offloaded " if variant.offloading else ""
         print(
-            f"{name:36} {variant.technique:6} traced {traced / 1e9:8.3f} GB, forms {formed / 1e9:8.3f} GB, "
-            f"{formed / traced - 1:+.3%}  ({time.monotonic() - started:.0f} s)",
+            f"{name:36} {variant.technique:6} {moved}traced {traced / 1e9:8.3f} GB, "
+            f"forms {formed / 1e9:8.3f} GB, {formed / traced - 1:+.3%}  ({time.monotonic() - started:.0f} s)",
             flush=True,
         )
     print(f"worst {worst:.3%}")

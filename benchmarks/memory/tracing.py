@@ -8,6 +8,7 @@ for it: the attention kernel, TRL's tiled head, bitsandbytes' 4-bit product, Lig
 from __future__ import annotations
 
 import collections
+import functools
 import itertools
 import random
 import weakref
@@ -19,13 +20,19 @@ import stand_ins
 import torch
 from peft import LoraConfig, get_peft_model
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+
+from tuiftune.engine.training.offloading import Offloading, _unpack
 
 Monomial = str
 Vector = dict[Monomial, float]
 EAGER = frozenset({"gemma2"})  # transformers 5.23 has no fused attention for its capped scores
 MOE = frozenset({"qwen3_moe", "mixtral"})
+RECOMPUTE = functools.partial(
+    torch.utils.checkpoint.checkpoint, use_reentrant=False, preserve_rng_state=False
+)
 LEAST = 2048  # bytes; scalars and the like are left out
 
 
@@ -214,6 +221,7 @@ class Variant:
     checkpointing: bool = True
     dropout: bool = False
     liger: bool = False
+    offloading: bool = False  # the inputs of layers, as the engine moves them
 
 
 def config_of(family: str, layers: int, d: Dimensions) -> Any:
@@ -301,11 +309,34 @@ def build(variant: Variant, layers: int, d: Dimensions) -> torch.nn.Module:
         stand_ins.embedding(model)
     stand_ins.dropout(model)
     model.train()
-    if variant.checkpointing:
+    if variant.checkpointing and not variant.offloading:
         model.gradient_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
         if variant.technique != "full":
             model.enable_input_require_grads()
     return model
+
+
+class Moved(Offloading):
+    """The engine's, for fake tensors, which have no addresses. What is in RAM has no size for the tracker."""
+
+    tracker: Tracker
+
+    def around(self, place: int, call: Any, *args: Any, **kwargs: Any) -> Any:
+        hidden = next(one for one in args if isinstance(one, torch.Tensor))
+        key, shape = hidden.untyped_storage()._cdata, hidden.shape
+
+        def pack(tensor: torch.Tensor) -> Any:
+            same = tensor.untyped_storage()._cdata == key and tensor.shape == shape
+            with mock.patch.object(type(tensor), "data_ptr", return_value=0):
+                return self._pack(place, 0, shape, tensor) if same else tensor
+
+        with saved_tensors_hooks(pack, _unpack):
+            return call(*args, **kwargs)
+
+    def _take(self, size: int, *, on_gpu: bool) -> Any:
+        buffer = torch.empty(size, dtype=torch.uint8)
+        self.tracker.storages[self.tracker.index_of(buffer)].size = 0
+        return buffer
 
 
 class _Mark(torch.autograd.Function):
@@ -328,6 +359,12 @@ def step(variant: Variant, layers: int, d: Dimensions) -> Tracker:
         base = model.get_base_model() if variant.technique != "full" else model
         decoder = base.model.layers
         tracker = Tracker()
+        if variant.offloading:
+            moved = Moved(1 << 60)
+            moved.tracker = tracker
+            for place, layer in enumerate(decoder):
+                layer.gradient_checkpointing = True  # as the engine does, so that no input has a gradient
+                layer._gradient_checkpointing_func = functools.partial(moved.around, place, RECOMPUTE)
         for tensor in itertools.chain(model.parameters(), model.buffers()):
             tracker.ignore(tensor)
         for index, layer in enumerate(decoder):
