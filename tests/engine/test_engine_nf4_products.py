@@ -96,6 +96,18 @@ def test_both_layouts_and_parts_of_a_weight_are_the_same(monkeypatch: pytest.Mon
     assert torch.equal(nf4_in_fp8.in_e4m3(*held, turned=True).float(), whole.T)
 
 
+def test_compared_it_multiplies_a_part_of_the_tokens_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = turned(layer_of(weights("usual"), bias=True))
+    inputs = torch.randn(3, 7, IN)
+    whole = layer(inputs)
+    monkeypatch.setattr(nf4_in_fp8, "TOKENS", 4)
+    layer.in_fp8 = True
+    with torch.no_grad():
+        assert torch.equal(layer.eval()(inputs), whole)
+        layer.in_fp8 = None
+        assert not torch.equal(layer(inputs), whole)
+
+
 def test_compiled_it_keeps_no_weight_but_the_four_bits() -> None:
     layer = turned(layer_of(weights("usual")))
     inputs, kept = torch.randn(8, IN, requires_grad=True), list[Any]()
@@ -128,6 +140,16 @@ def test_layers_that_cannot_stay_as_they_are(out: int, into: int, double: bool) 
     layer = layer.to("cpu")
     assert not nf4_in_fp8.turn(layer, torch.tensor(nf4.VALUES))
     assert type(layer) is Linear4bit
+
+
+def test_a_loss_that_fp8_products_raise_by_much_is_told() -> None:
+    from tuiftune.engine.training.base_in_fp8 import judge
+
+    told: list[str] = []
+    judge({"nf4": 2.0, "nf4_fp8": 2.07}, lambda code, says, remedy: told.append(says))
+    assert not told
+    judge({"nf4": 2.0, "nf4_fp8": 2.09}, lambda code, says, remedy: told.append(says))
+    assert "2.0000 in NF4, and 2.0900 with products in FP8" in told[0]
 
 
 CHANGES = {

@@ -19,6 +19,7 @@ from tuiftune.plan.static import FP8_MULTIPLE
 
 NESTED = 256  # blocks whose maxima share one scale (double quantization)
 CHUNK = 1 << 22  # weights that become e4m3 at once where layers aren't compiled
+TOKENS = 512  # that are rounded at once while products are compared
 
 
 class Nf4InFp8(Linear4bit):
@@ -41,7 +42,12 @@ class Nf4InFp8(Linear4bit):
         kind = x.device.type
         if torch.is_autocast_enabled(kind):
             x = x.to(torch.get_autocast_dtype(kind))
-        found = _Product.apply(x.reshape(-1, self.in_features), self.weight.data, *self.held())
+        held, flat = (self.weight.data, *self.held()), x.reshape(-1, self.in_features)
+        if self.in_fp8 and not torch.is_grad_enabled():  # next to all that fits in training only
+            weight = in_e4m3(*held)
+            found = torch.cat([fp8.multiply(part, weight, self.scale) for part in flat.split(TOKENS)])
+        else:
+            found = _Product.apply(flat, *held)
         found = found.reshape(*x.shape[:-1], self.out_features)
         return found if self.bias is None else found + self.bias.to(found.dtype)
 
