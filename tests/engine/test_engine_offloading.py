@@ -130,7 +130,7 @@ def test_a_step_is_the_same(every: int, compiled: bool, dropout: float) -> None:
 
 
 def older(layer: Any) -> Any:
-    """A layer as transformers had it before 5.20: what recomputes it is around its call, and not compiled."""
+    """A layer as transformers had it before 5.23: what recomputes it is around its call, and not compiled."""
     plain = torch.nn.Module.__call__
 
     def inside(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -108,7 +108,7 @@ def may_leave_out(model: Any) -> bool:
 def compile_layers(model: Any, offloading: Offloading | None = None) -> None:
     """Compile each decoder layer on its first use in training.
 
-    Since transformers 5.20 what recomputes it is compiled as well, so `offloading` goes around that; before,
+    Since transformers 5.23 what recomputes it is compiled as well, so `offloading` goes around that; before,
     it was around what is compiled, where other hooks would take the place of those that drop activations.
     """
     import torch
