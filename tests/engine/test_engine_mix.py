@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import tiny
@@ -116,3 +117,35 @@ def test_each_source_is_evaluated_by_itself(
         run = make_run(data__mix=[{"path": str(general), "weight": 1.0}], **bad)
         assert engine.train(run) == 2
         assert said in tiny.events(run, "end")[-1]["why"]
+
+
+@pytest.mark.parametrize("layout", ["two", "single messages"])
+def test_the_run_reads_its_rows_as_the_plan_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    """With the detected format in place of `auto` a third of the rows was lost, single messages were refused,
+    and many rows were read and kept twice."""
+    from tuiftune.engine.training import rows, settings
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    if layout == "two":
+        lines: list[Any] = [
+            {"prompt": f"p{n}", "completion": f"c{n}"}
+            if n % 3 == 0
+            else {
+                "messages": [{"role": "user", "content": f"q{n}"}, {"role": "assistant", "content": f"a{n}"}]
+            }
+            for n in range(60)
+        ]
+    else:
+        roles = ("user", "assistant")
+        lines = [
+            {"conversation_id": n // 2, "role": roles[n % 2], "content": f"text {n}"} for n in range(120)
+        ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    preset = loads(f"model: {{base: 'builtin:tiny'}}\ndata: {{train: {path}, eval: 0.1}}\n", "mine.yaml")
+    run = prepare(preset, tmp_path / "runs")
+    report: Any = SimpleNamespace(phase=lambda *_, **__: None)
+    examples = rows.load(settings.read(run).preset, report, lambda: None)
+    assert len(examples.train) + len(examples.held_out) == 60

@@ -46,6 +46,9 @@ def of_run(plan: Plan, inputs: Inputs, preflight: bool | None) -> dict[str, Any]
     assert facts is not None
     assert dataset is not None
     _make_absolute(made["resolved"], model)
+    if inputs.preset.data.format == "auto":
+        # Read as the plan has read them: a format that is set is that of every row, and of every file.
+        made["resolved"]["data"]["format"] = "auto"
     made["model"] = {
         "reference": model.reference,
         "parameters": model.parameters,
