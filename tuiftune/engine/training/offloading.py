@@ -100,7 +100,8 @@ class Offloading:
         self.room += sum(one.nbytes for one in small)
         if small and on_gpu:
             small.clear()
-            torch._C._host_emptyCache()
+            if give_back := getattr(torch._C, "_host_emptyCache", None):  # a name of PyTorch's own
+                give_back()
         if pinned(size) > self.room:
             if self.full is not None:
                 self.full()
