@@ -134,3 +134,14 @@ def test_rows_that_are_not_kept_take_half_of_what_the_control_group_leaves(
     with pytest.raises(UserError, match="more than 0 MiB, half of the free RAM") as fault:
         load(str(write(tmp_path / "rows.jsonl", 20_000)))
     assert "TUIFTUNE_CACHE_LIMIT" in str(fault.value.remedy)
+
+
+def test_a_full_disk_keeps_nobody_from_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once their tokens were written, ten million rows were read again, and did not fit into memory."""
+    file = write(tmp_path / "rows.jsonl")
+    first = load(str(file))
+    assert first.kept
+    monkeypatch.setattr("tuiftune.cache.place.free", lambda path: 0)
+    assert load(str(file)).kept == first.kept
+    assert not load(str(write(tmp_path / "others.jsonl", 5000))).kept
+    assert len([one for one in clearing.held() if one.complete]) == 1

@@ -71,6 +71,12 @@ class Keeping:
         self._entry.share()
         return made
 
+    def fits(self) -> bool:
+        """Whether the disk has room for a reading that isn't there yet."""
+        packed = any(source.path.suffix in PACKED for source in self._sources)
+        size = content.sizes(source.path for source in self._sources)
+        return place.free(place.root()) >= size * (PACKED_GROWTH if packed else GROWTH) + SPARE_BYTES
+
     def put(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
         """Write rows, and return them mapped into memory. UserError where the disk is full."""
         import polars as pl
@@ -128,9 +134,6 @@ def keeping(sources: Sequence[SourceFile], wanted: Wanted, waiting: Callable[[],
     """Where a reading of these files is kept; None where they are small, a stream, or cannot be kept."""
     size = content.sizes(source.path for source in sources)
     if size < MANY_BYTES or any(spool.is_stream(source.path) for source in sources) or not place.limit():
-        return None
-    packed = any(source.path.suffix in PACKED for source in sources)
-    if place.free(place.root()) < size * (PACKED_GROWTH if packed else GROWTH) + SPARE_BYTES:
         return None
     with suppress(OSError, UserError):  # what is wrong with a file is said where it is read
         asked = (wanted.format, sorted((wanted.columns or {}).items()), wanted.system)

@@ -59,6 +59,9 @@ def load(
             progress(known.rows)
         vars(known)["system"] = system
         return known
+    if not keep.fits():
+        keep.drop()
+        return _load(sources, notes, wanted, progress, None, keep_going=keep_going)
     try:
         return _load(sources, notes, wanted, progress, keep, keep_going=keep_going)
     except BaseException:
