@@ -80,14 +80,20 @@ def write(path: Path, count: int, seed: int = 0) -> Path:
     return path
 
 
-def write_many(path: Path, count: int, words_a_row: int = 20, *, text: bool = False, seed: int = 0) -> Path:
+def write_many(
+    path: Path, count: int, words_a_row: int = 20, *, text: bool = False, numbers: float = 0.0, seed: int = 0
+) -> Path:
     """Many rows quickly, without near-duplicates: short questions and answers, or plain `text`; half to one
-    and a half times so many Zipf words each.
+    and a half times so many Zipf words each, of which a share of `numbers` is numbers below 1,000.
     """
     rng = np.random.default_rng(seed)
     words = vocabulary(rng)
     weight = 1 / np.arange(1, len(words) + 1) ** 1.1
-    cumulative = np.cumsum(weight / weight.sum())
+    weight /= weight.sum()
+    if numbers:
+        words = np.concatenate([words, np.arange(1000).astype(str).astype(object)])
+        weight = np.concatenate([weight * (1 - numbers), np.full(1000, numbers / 1000)])
+    cumulative = np.cumsum(weight)
     with path.open("w", encoding="ascii") as file:
         for begin in range(0, count, at_once := max(1, 2_000_000 // words_a_row)):
             lengths = rng.integers(words_a_row // 2, words_a_row * 3 // 2, min(at_once, count - begin))

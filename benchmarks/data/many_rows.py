@@ -23,7 +23,10 @@ import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -56,9 +59,12 @@ class Quiet:
 
 
 class Memory:
-    """The most that this process and its children had resident, in MB: private, and with mapped files."""
+    """The most that some processes (this one and its children) had resident, in MB: private, and with mapped
+    files.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, processes: Callable[[], list[int]] | None = None) -> None:
+        self._processes = processes or _family
         self.private = self.resident = 0
         self.cost = 0.0  # CPU seconds of looking
         self._over = threading.Event()
@@ -66,26 +72,32 @@ class Memory:
         self._thread.start()
 
     def _watch(self) -> None:
-        import psutil
-
-        own = psutil.Process()
-        while not self._over.wait(1.0):
+        took = 0.0  # gigabytes of mapped files take long to be looked through
+        while not self._over.wait(max(1.0, 20 * took)):
+            began = time.monotonic()
             private = resident = 0
-            for one in (own, *own.children(recursive=True)):
+            for one in self._processes():
                 try:
-                    told = Path(f"/proc/{one.pid}/smaps_rollup").read_text().splitlines()[1:]
+                    told = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()[1:]
                     fields = dict(line.split(":", 1) for line in told)
                     private += int(fields["Pss_Anon"].split()[0]) >> 10
                     resident += int(fields["Pss"].split()[0]) >> 10
                 except (OSError, KeyError, ValueError):
                     continue
             self.private, self.resident = max(self.private, private), max(self.resident, resident)
-            self.cost = time.thread_time()
+            self.cost, took = time.thread_time(), time.monotonic() - began
 
     def end(self) -> dict[str, int]:
         self._over.set()
         self._thread.join()
         return {"private MB": self.private, "resident MB": self.resident}
+
+
+def _family() -> list[int]:
+    import psutil
+
+    own = psutil.Process()
+    return [one.pid for one in (own, *own.children(recursive=True))]
 
 
 def start(folder: Path, path: Path, stage_key: str, processes: int | None) -> dict[str, Any]:
