@@ -113,7 +113,7 @@ def over(kind: str, start: Path) -> Any:
         left = fp8_base.hold(model, SimpleNamespace(reference=str(start)), DEVICE, {}, keep=False)  # type: ignore[arg-type]
         assert not left
     elif more and kind == IN_FP8:
-        assert nf4_in_fp8.switch(model)
+        assert not nf4_in_fp8.switch(model)
     elif not more:
         model.to(DEVICE)
         if kind == "nf4":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -130,16 +131,48 @@ def test_compiled_it_keeps_no_weight_but_the_four_bits() -> None:
     assert sum(one.numel() * one.element_size() for one in kept) < OUT * IN
 
 
-@pytest.mark.parametrize(("out", "into", "double"), [(90, 192, True), (96, 100, True), (96, 192, False)])
-def test_layers_that_cannot_stay_as_they_are(out: int, into: int, double: bool) -> None:
+@pytest.mark.parametrize(
+    ("out", "into", "more", "why"),
+    [
+        (90, 192, {}, nf4_in_fp8.SIZES),
+        (96, 100, {}, nf4_in_fp8.SIZES),
+        (96, 192, {"compress_statistics": False}, nf4_in_fp8.FORM),
+        (96, 192, {"quant_type": "fp4"}, nf4_in_fp8.FORM),
+        (96, 192, {"quant_storage": torch.bfloat16}, nf4_in_fp8.FORM),
+    ],
+)
+def test_layers_that_cannot_stay_as_they_are_and_are_told(
+    out: int, into: int, more: dict[str, Any], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from bitsandbytes.nn import Linear4bit, Params4bit
 
-    layer = Linear4bit(into, out, bias=False, compute_dtype=torch.float32, quant_type="nf4")
-    more = {"quant_type": "nf4", "compress_statistics": double}
-    layer.weight = Params4bit(torch.randn(out, into), requires_grad=False, **more)
-    layer = layer.to("cpu")
-    assert not nf4_in_fp8.turn(layer, torch.tensor(nf4.VALUES))
-    assert type(layer) is Linear4bit
+    from tuiftune.engine.training import products_in_fp8
+
+    form = {"quant_type": "nf4", "compress_statistics": True} | more
+    layer = Linear4bit(into, out, bias=False, compute_dtype=torch.float32, quant_type=form["quant_type"])
+    layer.weight = Params4bit(torch.randn(out, into), requires_grad=False, **form)
+    model = torch.nn.ModuleDict({"up": layer.to("cpu"), "down": layer_of(weights("usual"))})
+    monkeypatch.setattr(nf4_in_fp8.adapters, "passed_by", lambda model: set())
+    monkeypatch.setattr(nf4_in_fp8.adapters, "linear_layers", lambda model: dict(model.named_children()))
+    told: list[str] = []
+    report: Any = SimpleNamespace(warning=lambda code, says: told.append(says))
+    products_in_fp8.switch(model, {}, report)
+    assert [type(one) for one in model.values()] == [Linear4bit, nf4_in_fp8.Nf4InFp8]
+    assert told == [f"in 16 bits instead of FP8: up; {why}"]
+    model["up"](torch.randn(2, into))
+
+
+def test_a_bias_hides_no_product_that_is_far_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tuiftune.engine.training import products_in_fp8
+
+    layer = turned(layer_of(weights("usual"), bias=True))
+    layer.bias.data = torch.full((OUT,), 1e3)
+    multiply = fp8.multiply
+    monkeypatch.setattr(fp8, "multiply", lambda *given: multiply(*given) * 2)
+    errors: dict[str, float] = {}
+    with products_in_fp8._noting({"up": layer}, errors), torch.no_grad():
+        layer.eval()(torch.randn(4, IN))
+    assert errors["up"] == pytest.approx(1, rel=0.1)
 
 
 def test_a_loss_that_fp8_products_raise_by_much_is_told() -> None:

@@ -14,6 +14,7 @@ from tuiftune.data.facts import DataFacts
 from tuiftune.errors import UserError
 from tuiftune.hardware.machine import Gpu, Host, Machine, Session
 from tuiftune.models.resolve import resolve
+from tuiftune.plan import static
 from tuiftune.plan.bar import cells, segments
 from tuiftune.plan.document import document
 from tuiftune.plan.resolve import make_plan
@@ -124,6 +125,69 @@ def test_speed_is_predicted_as_it_was_measured(
 
 
 @pytest.mark.parametrize(
+    ("gpu", "sets", "place", "says"),
+    [
+        (
+            "H200:2",
+            IN_FP8 | {"hardware__parallel": "fsdp"},
+            "training.fp8_compute",
+            "a whole copy of the model",
+        ),
+        ("H200", IN_FP8 | {"method__stage": "orpo"}, "training.fp8_compute", "not for odds ratio"),
+        ("H200", {"training__fp8_compute": True}, "training.fp8_compute", "set method.technique: qlora"),
+        (None, {"training__fp8_compute": True}, "training.fp8_compute", r"this is \S+. Use auto\.$"),
+        (
+            "H200",
+            {"training__kernels": "liger", "training__compile": True},
+            "training.compile",
+            "Liger kernels replace the same code",
+        ),
+    ],
+)
+def test_what_cannot_be_computed_in_fp8_or_together_is_refused(
+    gpu: str | None, sets: dict[str, Any], place: str, says: str
+) -> None:
+    with pytest.raises(UserError, match=says) as refused:
+        plan(gpu=gpu, **sets)
+    assert refused.value.place == place
+
+
+def test_layers_of_sizes_that_fp8_products_need_decide() -> None:
+    """A row of NF4 has whole blocks of 64 weights; a row in FP8 is of any multiple of 16."""
+    model = resolve("meta-llama/Llama-3.1-8B")
+    odd = replace(model.architecture, hidden_size=4112)
+    assert {into for into, _, _ in static.fp8_shapes(odd)} == {4096, 4112, 14_336}
+    assert {into for into, _, _ in static.fp8_shapes(odd, nf4=True)} == {4096, 14_336}
+    none = replace(model, architecture=replace(odd, hidden_size=4104))
+    for asked in (True, "auto"):
+        preset = Preset.model_validate({"model": {"base": model.reference}, "data": {"train": "x"}})
+        preset = preset.with_values({"method.technique": "qlora", "training.fp8_compute": asked})
+        if asked is True:
+            with pytest.raises(UserError, match="no 4-bit layer of llama can multiply in FP8"):
+                make_plan(preset, machine(), none, FACTS, gpu="H200")
+        else:
+            made = make_plan(preset, machine(), none, FACTS, gpu="H200")
+            assert made.resolved.training.fp8_compute is False
+
+
+@pytest.mark.parametrize("asked", [True, "auto"])
+def test_alternatives_can_be_taken(asked: bool | str) -> None:
+    """What is for a 4-bit base alone is left open where an alternative has another base."""
+    model = resolve("meta-llama/Llama-3.1-8B")
+    preset = Preset.model_validate({"model": {"base": model.reference}, "data": {"train": "x.jsonl"}})
+    preset = preset.with_values({"method.technique": "qlora", "training.fp8_compute": asked})
+    made = make_plan(preset, machine(), model, FACTS, gpu="H200")
+    changed = {key for other in made.alternatives for key in other.changes}
+    assert {"method.technique", "training.compile"} <= changed
+    for other in made.alternatives:
+        taken = make_plan(preset.with_values(other.changes), machine(), model, FACTS, gpu="H200")
+        if other.fits:
+            assert taken.fits
+            assert (taken.speed.tokens_per_second or 0) >= 0.97 * (other.tokens_per_second or 0)
+        assert "auto" not in other.says
+
+
+@pytest.mark.parametrize(
     ("gpu", "sets", "chosen"),
     [
         ("H200", {}, True),
@@ -154,7 +218,7 @@ def test_products_of_a_4_bit_base_run_in_fp8_where_that_is_faster(
         ({"method__technique": "lora"}, "H200", "for 4-bit base models"),
         ({"method__technique": "lora", "model__quantization": "fp8"}, "H200", "for 4-bit base models"),
         ({"method__technique": "qlora"}, "A100", "does not support FP8"),
-        ({"method__technique": "qlora", "method__stage": "dpo"}, "H200", "compares the model"),
+        ({"method__technique": "qlora", "method__stage": "dpo"}, "H200", "not for direct preference"),
     ],
 )
 def test_fp8_products_are_refused_where_they_cannot_be(sets: dict[str, Any], gpu: str, says: str) -> None:

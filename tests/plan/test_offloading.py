@@ -98,6 +98,16 @@ def test_it_is_taken_where_it_lets_more_fit() -> None:
     assert reason(pinned, "training.activation_offloading") == "set in the preset"
 
 
+def test_reasons_say_what_is_true_where_nothing_fits_or_it_is_asked_for() -> None:
+    short = plan(**OTHERS, hardware__memory_limit="6GiB")
+    assert not short.fits
+    assert "the least GPU memory possible here" in reason(short, "training.activation_offloading")
+    assert "that fits" not in reason(short, "training.activation_offloading")
+    asked = plan(training__activation_offloading=True)
+    assert asked.resolved.training.activation_checkpointing is not False
+    assert "activation offloading" in reason(asked, "training.activation_checkpointing")
+
+
 def test_alternatives_name_it() -> None:
     off = plan(**OTHERS).alternatives
     found = next(one for one in off if one.changes == {"training.activation_offloading": True})

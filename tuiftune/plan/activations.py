@@ -170,7 +170,7 @@ def _fp8_scratch(arch: Architecture, settings: Settings) -> int:
     beyond the 16-bit ones less the weights (0.4 and 0.5 GiB, 8B shape, 8,192 tokens). On a CPU the weight is
     brought to float32 for each product.
     """
-    shapes = static.fp8_shapes(arch)
+    shapes = static.fp8_shapes(arch, nf4=settings.fp8_compute)
     widest = max((max(into, out) for into, out, _ in shapes), default=0)
     largest = max((into * out for into, out, _ in shapes), default=0)
     if settings.device == "cpu":

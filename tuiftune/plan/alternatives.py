@@ -10,7 +10,7 @@ from tuiftune.figures import size
 from tuiftune.models import count
 from tuiftune.plan import attention, offloading, search
 from tuiftune.plan.model import Alternative
-from tuiftune.techniques.base import FP8, NONE
+from tuiftune.techniques.base import FP8, NF4, NONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,8 +89,13 @@ def of(
         vary({"training.micro_batch": rows}, micro_batch=rows)
     copies = chosen.shards == chosen.divided == 1
     if device.kind == "cuda" and not model.architecture.num_experts and chosen.traits.compiles and copies:
-        vary({"training.compile": not chosen.compile}, compile=not chosen.compile)
-    if chosen.fp8_compute or (device.fp8 and chosen.compile and search.computes_in_fp8(preset, chosen)):
+        turned, in_fp8 = not chosen.compile, chosen.fp8_compute
+        if preset.training.fp8_compute == techniques.AUTO:  # as it would be left off then
+            in_fp8 = in_fp8 and turned
+        vary({"training.compile": turned}, compile=turned, fp8_compute=in_fp8)
+    if chosen.fp8_compute or (
+        device.fp8 and chosen.compile and search.computes_in_fp8(preset, model.architecture, chosen)
+    ):
         vary({"training.fp8_compute": not chosen.fp8_compute}, fp8_compute=not chosen.fp8_compute)
     moved = not chosen.activation_offloading
     other = replace(chosen, activation_offloading=moved)
@@ -101,11 +106,15 @@ def of(
     if chosen.divided > 1:
         others_by = []
     asked = preset.model.quantization != techniques.AUTO  # another technique may want another one
+    # What is for a 4-bit base alone would be refused over another one.
+    freed = {"training.fp8_compute": techniques.AUTO} if preset.training.fp8_compute is True else {}
 
     def by(technique: Technique, **values: Any) -> None:
         changes = {"method.technique": technique.key}
         vary(
-            changes | ({"model.quantization": techniques.AUTO} if asked else {}),
+            changes
+            | ({"model.quantization": techniques.AUTO} if asked else {})
+            | ({} if technique.base == NF4 else freed),
             **_technique(technique, chosen),
             **values,
         )
@@ -113,7 +122,8 @@ def of(
     if device.kind == "cuda" and not model.quantization and copies:
         for changes in _bases(chosen, device):
             technique = changes.get("method.technique", chosen.technique)
-            vary(changes, technique=technique, fp8_compute=False, quantization=changes["model.quantization"])
+            held = changes["model.quantization"]
+            vary(changes | freed, technique=technique, fp8_compute=False, quantization=held)
     if device.kind == "cuda":
         for one in others_by:
             if one.quantized:
@@ -225,7 +235,10 @@ def _says(changes: dict[str, Any], other: Candidate, best: Candidate) -> str:
     """ "checkpointing off: +34.0 GiB, 1.40× faster"."""
     implied = "method.technique" in changes and changes.get("model.quantization") != FP8
     words = [
-        _name(key, value) for key, value in changes.items() if not (implied and key == "model.quantization")
+        _name(key, value)
+        for key, value in changes.items()
+        if not (implied and key == "model.quantization")
+        and (key, value) != ("training.fp8_compute", techniques.AUTO)
     ]
     pace = other.tokens_per_second / best.tokens_per_second
     speed = "same speed"

@@ -127,6 +127,12 @@ def check(
             place="training.activation_offloading",
             remedy="set training.activation_checkpointing: true" if _recomputes(arch) else "set it to false",
         )
+    if preset.training.compile is True and preset.training.kernels == "liger":
+        raise UserError(
+            "compiled layers and Liger kernels replace the same code: use one of them",
+            place="training.compile",
+            remedy="use auto or false, or set training.kernels: none",
+        )
     if technique.adapters and arch.counted and not arch.counted.reach:
         raise UserError(
             f"PEFT cannot load adapters for any layer of '{printable(arch.kind.name)[:60]}'",
@@ -162,7 +168,7 @@ def check(
             remedy="use float32 or auto",
         )
     _check_fp8(preset, arch, device, technique)
-    _check_fp8_compute(preset, device, technique)
+    _check_fp8_compute(preset, arch, device, technique)
     if technique.base == NF4 and device.kind == "cpu":
         asked = preset.model.quantization == techniques.AUTO
         instead = techniques.automatic(tiny=False, over=False)[0]
@@ -196,19 +202,25 @@ def _check_fp8(preset: Preset, arch: Architecture, device: Device, technique: Te
         )
 
 
-def _check_fp8_compute(preset: Preset, device: Device, technique: Technique) -> None:
+def _check_fp8_compute(preset: Preset, arch: Architecture, device: Device, technique: Technique) -> None:
     if preset.training.fp8_compute is not True:
         return
     stage, place = stages.every()[preset.method.stage], "training.fp8_compute"
     if technique.base != NF4:
         name = f"{technique.name} over FP8" if technique.base == FP8 else technique.name
-        remedy = "use auto, or set method.technique: qlora"
+        remedy = "use auto" if device.kind == "cpu" else "use auto, or set method.technique: qlora"
         raise UserError(f"it is for 4-bit base models, and this is {name}", place=place, remedy=remedy)
     if device.kind == "cuda" and not device.fp8:
         says = f"{device.name} does not support FP8 (compute capability below 8.9)"
         raise UserError(says, place=place, remedy="use auto or false")
     if not stage.likelihood:
-        says = f"{stage.does} compares the model with one that is not rounded to FP8"
+        says = "FP8 products are for supervised fine-tuning and pretraining, where their cost is measured"
+        raise UserError(f"{says}, not for {stage.does}", place=place, remedy="use auto or false")
+    if not static.fp8_shapes(arch, nf4=True):
+        says = (
+            f"no 4-bit layer of {printable(arch.kind.name)} can multiply in FP8: its input size must be a "
+            f"multiple of {static.NF4_BLOCK}, its output size of {static.FP8_MULTIPLE}"
+        )
         raise UserError(says, place=place, remedy="use auto or false")
 
 

@@ -204,6 +204,10 @@ def _reasons(
     why_kept = "activations fit, and recomputing them would cost another forward pass"
     if not best.fits:
         why_kept = "the least memory possible here"
+    elif kept is not False and training.activation_offloading is True:
+        why_kept = "activation offloading moves what it stores to RAM"
+    elif kept is True and any(one.fits and one.settings.checkpointing is not True for one in chosen.found):
+        why_kept = "it leaves memory for more rows at once, which is faster"
     elif kept is True:
         why_kept = "nothing fits without it"
     elif kept is not False:
@@ -228,7 +232,7 @@ def _reasons(
     in_fp8 = (
         "products of the 4-bit base in FP8: faster, and rounds less than the 4 bits do"
         if settings.fp8_compute
-        else _why_no_fp8_compute(preset, device, settings)
+        else _why_no_fp8_compute(preset, model, device, settings)
     )
     saved = every[0] if preset.run.save_every == "auto" else preset.run.save_every
     evaluated, why_evaluated = cost.evaluate_every(saved, steps)
@@ -249,7 +253,7 @@ def _reasons(
             "training.activation_offloading",
             training.activation_offloading,
             settings.activation_offloading,
-            _why_offloading(model, settings),
+            _why_offloading(model, best),
         ),
         lever("training.kernels", training.kernels, settings.kernels, kernels),
         lever("training.compile", training.compile, settings.compile, compiled),
@@ -269,10 +273,12 @@ def _reasons(
     return reasons if form is None else [*reasons, form]
 
 
-def _why_offloading(model: BaseModel, settings: Settings) -> str:
+def _why_offloading(model: BaseModel, best: Candidate) -> str:
+    settings = best.settings
     if settings.activation_offloading:
         inputs = offloading.in_ram(model.architecture, settings)
-        return f"layer inputs are in RAM ({size(inputs)}) until the backward pass: the fastest that fits"
+        gain = "the fastest that fits" if best.fits else "the least GPU memory possible here"
+        return f"layer inputs are in RAM ({size(inputs)}) until the backward pass: {gain}"
     if settings.device == "cpu":
         return "no gain on a CPU"
     if settings.shards > 1:
@@ -320,13 +326,13 @@ def _why_no_compile(settings: Settings) -> str:
     return "compile time would exceed the time saved, or this model is not supported"
 
 
-def _why_no_fp8_compute(preset: Preset, device: Device, settings: Settings) -> str:
+def _why_no_fp8_compute(preset: Preset, model: BaseModel, device: Device, settings: Settings) -> str:
     if not settings.four_bit:
         return "for 4-bit base models"
     if not device.fp8:
         return "this GPU does not support FP8"
-    if not search.computes_in_fp8(preset, settings):
-        return "not for this stage, or for a model that GPUs share"
+    if not search.computes_in_fp8(preset, model.architecture, settings):
+        return "not for this stage, for layers of these sizes, or for a model that GPUs share"
     return "not faster here"
 
 

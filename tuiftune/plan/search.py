@@ -9,7 +9,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from tuiftune import stages
-from tuiftune.plan import attention, memory, offloading, speed
+from tuiftune.plan import attention, memory, offloading, speed, static
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -108,7 +108,7 @@ def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device,
     if training.compile == "auto" and device.kind == "cuda" and base.traits.compiles and alone:
         compiles = (False,) if arch.num_experts or not arch.known else (False, True)
     fp8_computes: tuple[bool, ...] = (training.fp8_compute is True,)
-    if training.fp8_compute == "auto" and device.fp8 and computes_in_fp8(preset, base):
+    if training.fp8_compute == "auto" and device.fp8 and computes_in_fp8(preset, arch, base):
         fp8_computes = (False, True)
     share = training.effective_batch // base.copies
     least = min(share, stages.every()[preset.method.stage].least)
@@ -126,12 +126,13 @@ def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device,
     )
 
 
-def computes_in_fp8(preset: Preset, base: Settings) -> bool:
-    """Whether `training.fp8_compute` is for this: a 4-bit base on GPUs that don't share it, and a stage whose
-    loss is the text's. The others compare with a model that would be rounded otherwise.
+def computes_in_fp8(preset: Preset, arch: Architecture, base: Settings) -> bool:
+    """Whether `training.fp8_compute` is for this: a 4-bit base with layers of such sizes, on GPUs that don't
+    share it, and a stage whose loss is the text's, so that what it costs can be measured.
     """
     alone = base.shards == base.divided == 1
-    return base.four_bit and alone and stages.every()[preset.method.stage].likelihood
+    told = stages.every()[preset.method.stage].likelihood
+    return base.four_bit and alone and told and bool(static.fp8_shapes(arch, nf4=True))
 
 
 def optimizers(preset: Preset, base: Settings, device: Device) -> tuple[str, ...]:

@@ -84,6 +84,9 @@ def refusal(
     if training.activation_offloading is True:
         said = "activations are offloaded only where each process has a whole copy of the model"
         return said, "training.activation_offloading", f"set it to false, or {copies}"
+    if training.fp8_compute is True:
+        said = "products of a 4-bit base run in FP8 only where each process has a whole copy of the model"
+        return said, "training.fp8_compute", f"use auto, or {copies}"
     if training.compile is True:
         return "a sharded model is not compiled", "training.compile", f"set it to false, or {copies}"
     if technique.adapters and preset.method.modules_to_save:

@@ -102,7 +102,7 @@ def step_seconds(
     if settings.autocast:
         moved += CAST_BYTES * count.active_parameters(arch) * (2.0 + again)
     if settings.fp8_products and not settings.compile:
-        shapes = static.fp8_shapes(arch)
+        shapes = static.fp8_shapes(arch, nf4=settings.fp8_compute)
         rounded = sum((into * (1.0 + again) + out) * many for into, out, many in shapes)
         moved += ROUND_BYTES * tokens * rounded
     if settings.four_bit:
@@ -146,7 +146,8 @@ def _fp8_products(arch: Architecture, settings: Settings, tokens: float, again: 
     """16-bit operations that products in FP8 save (negative), or add where they are emulated: in all, and
     before the loss.
     """
-    held = 2.0 * tokens * sum(into * out * many for into, out, many in static.fp8_shapes(arch))
+    shapes = static.fp8_shapes(arch, nf4=settings.fp8_compute)
+    held = 2.0 * tokens * sum(into * out * many for into, out, many in shapes)
     forward, backward = FP8_RATES if settings.device == "cuda" else (EMULATED, EMULATED)
     each = held * (1.0 / forward - 1.0)
     return each * (1.0 + again) + held * (1.0 / backward - 1.0), each * (1.0 + settings.reference)

@@ -18,6 +18,7 @@ NF4_CONSTANTS = (
     1 / 64 + 4 / 64 / 256
 )  # a uint8 per block of 64, and a float32 per 256 of these (double quantization)
 SCALE_BYTES = 4  # of a row of FP8 weights
+NF4_BLOCK = 64  # weights with one scale; a row whose products are to run in FP8 has whole blocks
 FP8_MULTIPLE = 16  # that both sizes of a layer in FP8 have to be of (`torch._scaled_mm`)
 # Optimizers whose states have 8 bits per value, and those whose states may move to RAM.
 EIGHT_BIT = frozenset({"adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit"})
@@ -96,12 +97,15 @@ def _quantized(arch: Architecture, settings: Settings, quantizable: int) -> tupl
     return Packed(held, held), sum(out * many for _, out, many in shapes) * SCALE_BYTES
 
 
-def fp8_shapes(arch: Architecture) -> list[tuple[int, int, int]]:
-    """The layers that FP8 can hold: (in, out, how many). The others stay in 16 bit."""
+def fp8_shapes(arch: Architecture, *, nf4: bool = False) -> list[tuple[int, int, int]]:
+    """The layers that FP8 can hold, or multiply where they are held in NF4: (in, out, how many). The others
+    stay in 16 bit.
+    """
+    multiple = NF4_BLOCK if nf4 else FP8_MULTIPLE
     return [
         (into, out, many)
         for _, into, out, many in count.linear_shapes(arch)
-        if into % FP8_MULTIPLE == 0 and out % FP8_MULTIPLE == 0
+        if into % multiple == 0 and out % FP8_MULTIPLE == 0
     ]
 
 

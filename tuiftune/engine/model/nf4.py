@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 
-BLOCK = 64
+from tuiftune.plan.static import NF4_BLOCK
+
+BLOCK = NF4_BLOCK
 # The 16 values of NF4 (Dettmers et al., 2023, arXiv:2305.14314, appendix E).
 VALUES = (
     -1.0,

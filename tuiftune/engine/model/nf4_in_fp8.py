@@ -14,11 +14,14 @@ import torch
 from bitsandbytes.nn import Linear4bit
 
 from tuiftune.engine.model import adapters, fp8
+from tuiftune.engine.model.fp8_base import READ_AROUND
 from tuiftune.engine.model.nf4 import BLOCK, VALUES
 from tuiftune.plan.static import FP8_MULTIPLE
 
 NESTED = 256  # blocks whose maxima share one scale (double quantization)
 CHUNK = 1 << 22  # weights that become e4m3 at once where layers aren't compiled
+FORM = "its weight is not stored as bytes of NF4 with double quantization"
+SIZES = f"its input size is not a multiple of {BLOCK}, or its output size not of {FP8_MULTIPLE}"
 TOKENS = 512  # that are rounded at once while products are compared
 
 
@@ -56,27 +59,37 @@ class Nf4InFp8(Linear4bit):
         return self.blocks, self.maxima, self.code, self.middle, self.values, self.scale
 
 
-def switch(model: Any) -> int:
-    """Let the layers in NF4 of a model on its GPU multiply in FP8. Returns how many can.
-
-    The others, of sizes that FP8 products or rows of whole blocks don't allow, stay as they are.
+def switch(model: Any) -> dict[str, str]:
+    """Let the layers in NF4 of a model on its GPU multiply in FP8. Returns those that can't, with why: they
+    stay as they are.
     """
-    around = adapters.passed_by(model)
+    around, left = adapters.passed_by(model), dict[str, str]()
     values: Any = None
-    found = 0
     for path, layer in adapters.linear_layers(model).items():
-        if path not in around and type(layer) is Linear4bit:
-            values = torch.tensor(VALUES, device=layer.weight.device) if values is None else values
-            found += turn(layer, values)
-    return found
+        if type(layer) is not Linear4bit:
+            continue
+        values = torch.tensor(VALUES, device=layer.weight.device) if values is None else values
+        if path in around:
+            left[path] = READ_AROUND
+        elif not turn(layer, values):
+            left[path] = _unfit(layer)
+    return left
+
+
+def _unfit(layer: Linear4bit) -> str:
+    """Why a layer can't multiply in FP8, or "". Files that are quantized already have a form of their own."""
+    state = layer.weight.quant_state
+    nested = state.nested and state.state2.blocksize == NESTED and state.blocksize == BLOCK
+    if not nested or state.quant_type != "nf4" or layer.weight.dtype != torch.uint8:
+        return FORM
+    return SIZES if layer.in_features % BLOCK or layer.out_features % FP8_MULTIPLE else ""
 
 
 def turn(layer: Linear4bit, values: Any) -> bool:
-    """Make one layer multiply in FP8, if its sizes allow that. `values`: NF4's, on its device."""
-    state, rows = layer.weight.quant_state, layer.out_features
-    nested = state.nested and state.state2.blocksize == NESTED and state.blocksize == BLOCK
-    if not nested or state.quant_type != "nf4" or layer.in_features % BLOCK or rows % FP8_MULTIPLE:
+    """Make one layer multiply in FP8, if its form and sizes allow that. `values`: NF4's, on its device."""
+    if _unfit(layer):
         return False
+    state, rows = layer.weight.quant_state, layer.out_features
     largest = _largest(state.absmax, state.state2.absmax, state.state2.code, state.offset)
     scale = largest.reshape(rows, -1).amax(1, keepdim=True).clamp(min=fp8.LEAST) / fp8.LARGEST
     layer.__class__ = Nf4InFp8

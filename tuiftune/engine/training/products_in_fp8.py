@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
 
 def switch(model: Any, left: Mapping[str, str], report: Report) -> None:
-    """Let the layers in NF4 multiply in FP8, but those that were `left` in 16 bit before, with why."""
-    nf4_in_fp8.switch(model)
+    """Let the layers in NF4 multiply in FP8, but those that can't, and those that were `left` in 16 bit
+    before, with why.
+    """
+    unable = nf4_in_fp8.switch(model)
     named = _named(model)
     known = {name: why for name, why in left.items() if name in named}
     for name in known:
         named[name].in_fp8 = False
-    fp8_base.say(known, report)
+    fp8_base.say({**known, **unable}, report)
 
 
 def compare(context: RunContext, trainer: RunTrainer) -> None:
@@ -93,13 +95,14 @@ def _multiplying(layers: Mapping[str, Any], *, in_fp8: bool) -> Iterator[None]:
 
 @contextmanager
 def _noting(layers: Mapping[str, Any], errors: dict[str, float]) -> Iterator[None]:
-    """How far the output of each layer is off in FP8, relative to its norm."""
+    """How far the output of each layer is off in FP8, relative to the norm of its product."""
 
     def note(name: str) -> Callable[[Any, Any, Any], None]:
         def compared(layer: Any, inputs: Any, output: Any) -> None:
             with _multiplying({name: layer}, in_fp8=True), torch.no_grad():
                 found = layer.forward(*inputs)
-            off = (found.float() - output.float()).norm() / output.float().norm().clamp(min=1e-30)
+            product = output if layer.bias is None else output - layer.bias.to(output.dtype)
+            off = (found.float() - output.float()).norm() / product.float().norm().clamp(min=1e-30)
             if bool(torch.isfinite(output).all()):  # else it isn't FP8's fault
                 errors[name] = max(errors.get(name, 0.0), float(off))
 
