@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from tuiftune import figures
+from tuiftune.runs.state import narrate
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,13 @@ from tuiftune import figures
         (figures.money(1234.6), "$1,235"),
         (figures.count(1_240_000), "1.24M"),
         (figures.real(2.0e-4), "2e-4"),
+        (figures.short(2.0e-5), "2e-5"),
+        (figures.short(1.25e-12), "1.25e-12"),
+        (figures.short(0.0002), "0.0002"),
+        (narrate.figure(1.25e-5), "1.25e-5"),
+        (narrate.figure(19_119.3), "19,120"),
+        (narrate.figure(0.002647), "0.002647"),
+        (narrate.figure(math.inf), "inf"),
     ],
 )
 def test_a_number_is_written_as_it_is_read(written: str, expected: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tuiftune import documents, paths
+from tuiftune.cli.runs import runs as list_runs
 from tuiftune.data.read.files import expand
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.models.resolve import resolve
@@ -135,6 +136,23 @@ def test_one_unreachable_run_hides_no_other(
         assert {run.path.parent.name for run in all_runs()} == {"one", "two"}
         assert [path.parent.name for path in registry.unreachable()] == ["shut"]
     assert {run.path.parent.name for run in all_runs()} == {"one", "shut", "two"}, "it was forgotten"
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_runs_says_no_runs_yet_only_where_none_is_known(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    list_runs()
+    assert "No runs yet" in capsys.readouterr().err
+    run = RunDir(place / "elsewhere" / "shut" / "run")
+    run.path.mkdir(parents=True)
+    run.plan_path.write_text("{}")
+    registry.register(run)
+    broken(monkeypatch, place / "elsewhere" / "shut", number)
+    list_runs()
+    told = capsys.readouterr().err
+    assert "not listed, because it cannot be read" in told
+    assert "No runs yet" not in told
 
 
 def test_a_run_that_was_removed_is_said_to_be(place: Path) -> None:

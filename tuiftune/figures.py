@@ -92,6 +92,11 @@ def real(value: float | None, digits: int = 4) -> str:
     return f"{value:.{max(0, digits - 1 - (len(str(int(abs(value)))) - 1))}f}"
 
 
+def short(value: float, digits: int = 6) -> str:
+    """Return a number in so many digits, as a setting is typed: 0.0002, 2e-5."""
+    return f"{value:.{digits}g}".replace("e-0", "e-")
+
+
 def percent(share: float | None, digits: int = 0) -> str:
     """Return a share of 0…1 in percent: 93%."""
     return MISSING if share is None else f"{share * 100:.{digits}f}%"

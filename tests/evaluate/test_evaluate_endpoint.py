@@ -192,6 +192,7 @@ def test_empty_answers_and_empty_data_are_told(
     code, _, said = evaluate(server.url, "--data", none)
     assert code == ExitCode.USAGE
     assert "no row has both a prompt and a reference answer" in said
+    assert "--data" not in said, "the file that was named is named as the remedy"
 
 
 def test_two_endpoints_are_compared_on_the_same_rows(serve: Callable[..., Server], data: Path) -> None:

@@ -472,6 +472,27 @@ def test_a_billion_rows_are_answered_with_days() -> None:
     assert any("days" in note for note in made.notes)
 
 
+@pytest.mark.parametrize(
+    ("rows", "values", "told"),
+    [
+        (12, {"training__epochs": 1}, True),
+        (12, {"training__epochs": 3}, False),
+        (10_000, {"training__max_steps": 1}, False),
+    ],
+    ids=["few rows", "several epochs", "as asked for"],
+)
+def test_rows_that_make_one_step_are_noted(rows: int, values: dict[str, Any], told: bool) -> None:
+    made = plan(facts=replace(FACTS, rows=rows), training__effective_batch=16, **values)
+    assert any("single optimizer step" in note for note in made.notes) is told
+
+
+def test_few_trained_tokens_are_not_written_as_none() -> None:
+    made = plan(facts=replace(FACTS, rows=20, longest_answer=3, around_answer=1), method__technique="lora")
+    why = next(reason.why for reason in made.reasons if reason.key == "method.rank")
+    assert "trained tokens (20 rows)" in why
+    assert " 0.0 M" not in why
+
+
 def test_the_bar_covers_the_gpu_exactly() -> None:
     made = plan()
     parts = segments(made.memory, int(made.gpu["memory_available"]))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from showing import SMALL, live, shown, until
 from textual.widgets import Button
 
+from tuiftune.tui.help.help import HelpLines
+from tuiftune.tui.keys.table import ACTIONS
 from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.tui.wizard.model.plan_dialogs import Alternatives
 from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from showing import Log
 
     from tuiftune.tui.app import TuneApp
+    from tuiftune.tui.kit.canvas import Line
 
 
 async def test_what_a_preset_is_for_stays_set_in_below_its_name(app: Callable[..., TuneApp]) -> None:
@@ -41,6 +46,34 @@ async def test_a_key_of_two_lines_in_the_help_goes_on_below_itself(
         lines = shown(pilot.app).splitlines()
         at = next(row for row, line in enumerate(lines) if "Fine-tune the built-in" in line)
         assert lines[at + 1].index("data") == lines[at].index("Fine-tune")
+
+
+def _written(line: Line) -> str:
+    return "".join(text for text, _ in line.spans)
+
+
+async def test_no_label_of_a_key_touches_what_the_help_says_of_it(app: Callable[..., TuneApp]) -> None:
+    async with app().run_test(size=SMALL):
+        for scope in {action.scope for action in ACTIONS}:
+            listed = [action for action in ACTIONS if action.scope == scope]
+            told = [_written(line) for line in HelpLines([], [(scope, listed)]).paint(70, 100)]
+            for action in listed:
+                assert any(f"{action.label} " in line for line in told), action.label
+
+
+async def test_an_alternative_that_is_longer_than_its_dialog_is_read_to_its_end(
+    app: Callable[..., TuneApp],
+) -> None:
+    says = "activation checkpointing on every 2nd layer and on the loss: -4.6 MiB, 1.12× slower"
+    async with app().run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "welcome" in shown(pilot.app))
+        plan = Mock(alternatives=[Mock(says=says, needs=1 << 30, fits=True, changes={"data.packing": True})])
+        pilot.app.push_screen(Alternatives(plan))
+        await until(pilot, lambda: "Needs 1.0 GiB" in shown(pilot.app))
+        lines = shown(pilot.app).splitlines()
+        at = next(row for row, line in enumerate(lines) if "activation" in line)
+        assert "slower" in lines[at + 1]
+        assert lines[at + 1].index(lines[at + 1].split("│")[1].strip()) == lines[at].index("activation")
 
 
 @pytest.mark.parametrize("colours", [True, False], ids=["colours", "NO_COLOR"])

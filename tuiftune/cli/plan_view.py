@@ -9,7 +9,7 @@ from rich.text import Text
 
 from tuiftune import techniques
 from tuiftune.cli.terminal import sign, unicode
-from tuiftune.figures import money, plural, roughly, size, sizes
+from tuiftune.figures import money, plural, roughly, short, size, sizes
 from tuiftune.plan.bar import cells, segments
 from tuiftune.printable import printable
 
@@ -186,5 +186,5 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):
-        return f"{value:g}"
+        return short(value)
     return printable(str(value))

@@ -41,7 +41,8 @@ def runs(
         with suppress(UserError):  # a damaged note of its backend
             backend.attend(run, wait=False)
     seen = [summarize(run) for run in found]
-    for lost in unreachable() if runs is None else ():
+    hidden = unreachable() if runs is None else []
+    for lost in hidden:
         terminal.say(f"warning: {lost}: not listed, because it cannot be read ({paths.trouble(lost)})")
     if json:
         terminal.write_json({"runs": [summary.document() for summary in seen]}, "runs")
@@ -49,6 +50,8 @@ def runs(
         from tuiftune.cli.runs_view import show
 
         show(seen)
+    elif hidden:
+        terminal.say("No other runs")
     else:
         terminal.say("No runs yet. Start one: `tuiftune demo` or `tuiftune new`")
 

@@ -102,7 +102,9 @@ def rows_of(data: str | None, run: RunDir | None, most: int | None) -> Rows:
         raise UserError(
             "no row has both a prompt and a reference answer",
             place=source,
-            remedy="hold rows out with data.eval, or name a file with --data FILE",
+            remedy="hold rows out with data.eval, or name a file with --data FILE"
+            if data is None
+            else "name a file whose rows have both; see what its rows are with `tuiftune data inspect FILE`",
         )
     if run is not None and data is None and source != TEST:
         notes += _fewer_scored(run, len(asked.questions))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
-from tuiftune import sources, stages, techniques
+from tuiftune import figures, sources, stages, techniques
 from tuiftune.models import count
 from tuiftune.plan import rates
 from tuiftune.plan.cost import DIVERGED_BOUNDS, DIVERGED_SHARE, patience
@@ -134,7 +134,8 @@ def rank(preset: Preset, technique: Technique, facts: DataFacts | None, arch: Ar
         value *= 2
     held = adapter_parameters(preset, technique, arch, value)
     why = (
-        f"{_millions(held)} adapter parameters for at most {_millions(tokens)} trained tokens ({rows:,} rows)"
+        f"{figures.count(held)} adapter parameters for at most {figures.count(tokens)} trained tokens"
+        f" ({figures.plural(rows, 'row')})"
     )
     source = sources.NO_REGRET.short
     if value > GUIDES_RANK:
@@ -156,10 +157,6 @@ def trained_tokens(preset: Preset, facts: DataFacts) -> int:
 def adapter_parameters(preset: Preset, technique: Technique, arch: Architecture, rank_value: int) -> int:
     """Trainable parameters of adapters of a rank on the preset's target modules."""
     return count.adapter_parameters(arch, rank_value, preset.method.target_modules, technique.magnitudes)
-
-
-def _millions(number: int) -> str:
-    return f"{number / 1e6:,.1f} M" if number < 1e8 else f"{number / 1e6:,.0f} M"
 
 
 def alpha(preset: Preset, technique: Technique, rank_value: int) -> Reason:

@@ -34,6 +34,10 @@ LONG_SHARE = 0.25  # of a GPU's memory, from which one row's activations are not
 FORWARD = 3  # times as many tokens a second are evaluated as trained: no backward pass
 LONG_EVALUATION, OF_TRAINING = 600.0, 0.02  # seconds of one, and share of the training of all, that are noted
 ENOUGH = 10_000  # evaluation rows: the mean loss of a row is within 1% of its standard deviation
+ONE_STEP = (
+    "All rows fit into a single optimizer step, which changes the model little: lower "
+    "training.effective_batch, or raise training.epochs."
+)
 REACHED = 0.99  # share of the layers' weights; a lower share is noted
 
 
@@ -68,6 +72,8 @@ def of(
         if amount.steps is None:
             notes.append("Steps, time and cost need the data, or training.max_steps.")
     else:
+        if amount.steps == 1 and preset.training.max_steps is None:
+            notes.append(ONE_STEP)
         notes.append(f"Lengths: {facts.basis}.")
         stage = stages.every()[preset.method.stage]
         if stage.truncates:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import rewards, stages, techniques
+from tuiftune.figures import short
 from tuiftune.plan.parallelism import ZERO
 from tuiftune.plan.sharing import has_deepspeed
 from tuiftune.preset.schema import MethodSection
@@ -201,7 +202,7 @@ def written(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(str(one.get(rewards.NAME)) if isinstance(one, dict) else str(one) for one in value)
     if isinstance(value, float):
-        return f"{value:g}".replace("e-0", "e-")
+        return short(value)
     return str(value)
 
 

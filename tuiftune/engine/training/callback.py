@@ -14,6 +14,7 @@ from tuiftune import metrics
 from tuiftune.engine.process.faults import DivergedError, NotANumberError
 from tuiftune.engine.process.gpu import memory_of
 from tuiftune.engine.training.checkpoint_size import checkpoint_bytes
+from tuiftune.figures import short
 from tuiftune.plan import cost
 from tuiftune.plan.cost import patience
 from tuiftune.runs.health.divergence import FAR_ABOVE, Divergence, lower_rate
@@ -289,8 +290,8 @@ class Rhythm(TrainerCallback):
         step = self.progress.go_on_from
         where = "the base model" if step is None else f"the checkpoint of step {step}"
         return (
-            f"diverged at a learning rate of {self._rate:g}: {seen}. Try {rate:g}: "
-            f"`tuiftune resume {self._run} --set training.learning_rate={rate:g}` continues from {where}"
+            f"diverged at a learning rate of {short(self._rate)}: {seen}. Try {short(rate)}: "
+            f"`tuiftune resume {self._run} --set training.learning_rate={short(rate)}` continues from {where}"
         )
 
     def on_save(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tuiftune.figures import percent
+from tuiftune.figures import percent, short
 from tuiftune.plan.cost import patience
 from tuiftune.runs.health import course as courses
 from tuiftune.runs.health.course import KNOWN
@@ -58,7 +58,7 @@ def _diverged(state: RunState, planned: Planned, seen: Course) -> Remark | None:
     highest = state.curves["loss"].highest or seen.level
     risen = f"has risen {since} to {divergence.level or seen.level:.4g}"
     rate = None if seen.rate is None else lower_rate(seen.rate, seen.usual)
-    fix = "lower training.learning_rate" if rate is None else f"set training.learning_rate={rate:g}"
+    fix = "lower training.learning_rate" if rate is None else f"set training.learning_rate={short(rate)}"
     return Remark(
         "diverged",
         "error",
@@ -100,7 +100,7 @@ def _no_change(state: RunState, planned: Planned, seen: Course) -> Remark | None
     unseen = seen.base is None and seen.steps >= STEADY
     if not far_below and not (enough and (evaluated or unseen)):
         return None
-    usual = f"set training.learning_rate={seen.usual:g}, the usual value" if seen.usual else ""
+    usual = f"set training.learning_rate={short(seen.usual)}, the usual value" if seen.usual else ""
     low = seen.slower_than_usual(1.0)
     return Remark(
         "no_change",
@@ -169,7 +169,7 @@ def _rate_too_high(state: RunState, planned: Planned, seen: Course) -> Remark | 
         "warning",
         "learning rate too high",
         f"training loss fluctuates around {seen.level:.4g} and does not fall steadily",
-        f"set training.learning_rate={lower_rate(seen.rate or 0.0, seen.usual):g}",
+        f"set training.learning_rate={short(lower_rate(seen.rate or 0.0, seen.usual))}",
         f"the learning rate is more than {FAR_ABOVE:g} times the usual one for this technique and size, and "
         "the loss does not fall, or eval losses fluctuate",
     )
@@ -212,16 +212,18 @@ def _no_gain(state: RunState, planned: Planned, seen: Course) -> Remark | None:
 
 
 def _too_slow(state: RunState, planned: Planned, seen: Course) -> Remark | None:
-    if not seen.slower_than_usual(BELOW) or seen.steps < courses.FIRST or not seen.progress:
+    if seen.usual is None or not seen.slower_than_usual(BELOW):
         return None
-    if seen.progress < 0.1 or seen.start - seen.level > LITTLE * seen.start:
+    if seen.steps < courses.FIRST or not seen.progress or seen.progress < 0.1:
+        return None
+    if seen.start - seen.level > LITTLE * seen.start:
         return None
     return Remark(
         "too_slow",
         "warning",
         "learning slowly",
         f"training loss falls slowly: {seen.start:.4g} at the start, {seen.level:.4g} now",
-        f"set training.learning_rate={seen.usual:g}, the usual value",
+        f"set training.learning_rate={short(seen.usual)}, the usual value",
         f"the learning rate is more than {BELOW:g} times below the usual one for this technique and size, "
         f"and less than {percent(LITTLE)} of the loss is gained",
     )

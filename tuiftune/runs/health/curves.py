@@ -7,6 +7,7 @@ from itertools import combinations
 from statistics import median
 from typing import TYPE_CHECKING
 
+from tuiftune.figures import short
 from tuiftune.runs.health import causes
 from tuiftune.runs.health import course as courses
 from tuiftune.runs.health.remark import Remark, Rule
@@ -37,7 +38,7 @@ def _not_a_number(state: RunState, planned: Planned) -> Iterator[Remark]:
             "error",
             "NaN loss",
             f"loss or gradient norm was NaN or infinite at step {state.not_a_number_at}",
-            f"set training.learning_rate={high:g}, the usual value" if high else fix,
+            f"set training.learning_rate={short(high)}, the usual value" if high else fix,
             "one step with a NaN or infinite loss or gradient norm corrupts all trained weights",
         )
 

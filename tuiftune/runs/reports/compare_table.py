@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.evaluate.statistics import in_words
-from tuiftune.figures import duration, interval, money, percent, size
+from tuiftune.figures import duration, interval, money, percent, short, size
 from tuiftune.metrics import METRICS
 from tuiftune.printable import printable
 from tuiftune.runs.state.narrate import figure
@@ -127,7 +127,7 @@ def _written(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return f"{value:g}"
+        return short(value)
     return printable(", ".join(map(str, value)) if isinstance(value, list) else str(value))
 
 

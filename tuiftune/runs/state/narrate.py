@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.errors import with_fix
-from tuiftune.figures import percent, plural, roughly, sizes
+from tuiftune.figures import percent, plural, roughly, short, sizes
 from tuiftune.printable import printable
 from tuiftune.runs.log.events import is_preflight
 from tuiftune.runs.state.readings import number, part, text, whole
@@ -206,8 +206,10 @@ def clock(seconds: float) -> str:
 
 
 def figure(value: float | None) -> str:
-    """Four significant digits, or a dash where there is no value."""
-    return "—" if value is None else f"{value:.4g}"
+    """Four significant digits, or a dash where there is no value: 1.234, 1.25e-5, 19,120."""
+    if value is None:
+        return "—"
+    return f"{float(f'{value:.4g}'):,.0f}" if 10_000 <= abs(value) < 1e15 else short(value, 4)
 
 
 _TELLERS = {

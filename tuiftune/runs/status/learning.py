@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from tuiftune.figures import percent
+from tuiftune.figures import percent, short
 from tuiftune.runs.state.narrate import figure
 from tuiftune.runs.status.fact import Fact
 
@@ -50,11 +50,11 @@ def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
             f"{extreme} so far, the base model's included; {kept}. Perplexity is exp(loss): "
             "the number of tokens that the model is undecided between",
         )
-    if state.values.get("lr") is not None:
+    if (rate := state.values.get("lr")) is not None:
         yield Fact(
             "learning",
             "learning rate",
-            f"{state.values.get('lr'):.3g}",
+            short(rate, 3),
             "the current learning rate, set at each step by training.schedule and the warmup",
         )
     if state.values.get("grad_norm") is not None:

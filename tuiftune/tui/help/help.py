@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from textual.containers import VerticalScroll
 
 from tuiftune.tui.keys.actions import actions
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from tuiftune.tui.keys.table import Action
 
-KEY, SAYS = 9, 20  # columns
+KEY, SAYS = 9, 20  # columns; a longer label moves the descriptions of its help to the right
 
 
 class HelpLines(Canvas):
@@ -34,14 +35,16 @@ class HelpLines(Canvas):
         for title, words in self._sections:
             lines += [Line(title, "title")] if title else []
             lines += [*(Line(part) for part in wrapped(words, width)), Line()]
+        longest = max((cell_len(action.label) for _, listed in self._keys for action in listed), default=0)
+        says = max(SAYS, KEY + longest + 1)
         for title, listed in self._keys:
             lines.append(Line(f"Keys {self.glyphs.rule} {title}", "title"))
             for action in listed:
-                for row, part in enumerate(wrapped(action.says, width - SAYS)):
+                for row, part in enumerate(wrapped(action.says, width - says)):
                     line = Line()
                     if not row:
                         line.add(f"  {action.shown}", "accent").to(KEY).add(action.label, "strong")
-                    lines.append(line.to(SAYS).add(part))
+                    lines.append(line.to(says).add(part))
             lines.append(Line())
         return lines[:-1]
 

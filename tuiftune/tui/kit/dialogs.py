@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.console import Group
 from rich.padding import Padding
 from rich.style import Style
+from rich.table import Table
 from rich.text import Text
 from textual.color import Color
 from textual.containers import Horizontal, Vertical
@@ -104,12 +105,14 @@ def described(
     app: App[Any], name: str, says: str, *, sign: str = "", good: bool = True, mark: str = ""
 ) -> Group:
     """Return an option with a description; `sign` goes before the name, in green or red, `mark` after it."""
-    head = Text(no_wrap=True)
-    if sign:
-        head.append(f"{sign} ", _colored(app, "success" if good else "error"))
-    head.append(printable(name), "bold")
+    words = Text(printable(name), "bold")
     if mark:
-        head.append(f"  {mark}", _colored(app, "success"))
+        words.append(f"  {mark}", _colored(app, "success"))
+    head = Table.grid(padding=(0, 1, 0, 0))
+    if sign:
+        head.add_row(Text(sign, _colored(app, "success" if good else "error")), words)
+    else:
+        head.add_row(words)
     return Group(head, Padding(Text(printable(says), "dim"), (0, 1, 0, 2)))
 
 

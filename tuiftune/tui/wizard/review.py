@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import Button, Input, Label
 
 from tuiftune.errors import UserError
-from tuiftune.figures import gpus_named, roughly
+from tuiftune.figures import gpus_named, roughly, short
 from tuiftune.tui.kit.field import Field
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.wizard.preset_saving import SavesPreset
@@ -287,7 +287,7 @@ class ReviewStep(SavesPreset):
         if values:
             self._show()
             rate = next(iter(values.values()))
-            self._tell_user(f"Learning rate {rate:g}, measured on your rows.", "ok")
+            self._tell_user(f"Learning rate {short(rate)}, measured on your rows.", "ok")
             self.in_thread("sum", self._sum)
 
     def action_forward(self) -> None:
