@@ -350,6 +350,19 @@ def test_what_has_no_counterpart_is_said_to_be_left_out() -> None:
     assert "load_in_fp8=True" in export(preset, "unsloth").files["train.py"]
 
 
+@pytest.mark.parametrize("tool", tools())
+def test_what_is_off_elsewhere_anyway_is_not_said_to_be_lost(tool: str) -> None:
+    """A resolved preset names them all, most of them off."""
+    keys = ("training.activation_offloading", "training.fp8_compute")
+    own = {"model": {"base": "meta-llama/Llama-3.1-8B"}, "data": {"train": "r.jsonl"}}
+    off = Preset.model_validate(own).with_values(dict.fromkeys(keys, False))
+    fates = {line.key: line.fate for line in export(off, tool).lines}
+    assert [fates[key] for key in keys] == ["not needed"] * 2
+    on = off.with_values({"training.fp8_compute": True, "method.technique": "qlora"})
+    fates = {line.key: line.fate for line in export(on, tool).lines}
+    assert fates["training.fp8_compute"] == "left out"
+
+
 def test_a_technique_that_becomes_lora_gets_its_learning_rate() -> None:
     own = {"model": {"base": "a/b"}, "data": {"train": "r.jsonl"}, "method": {"technique": "ia3"}}
     written = yaml.safe_load(export(Preset.model_validate(own), "axolotl").files["axolotl.yaml"])

@@ -86,12 +86,9 @@ def checkpointing(out: Outward, to: str = "gradient_checkpointing") -> None:
         )
 
 
-def offloading(out: Outward, to: str = "") -> None:
+def offloading(out: Outward, to: str) -> None:
     """Activation offloading, which is off where nothing is said."""
-    value = out.get("training.activation_offloading")
-    if value is False:
-        out.leave("training.activation_offloading", "off, as without a setting", "not needed")
-    elif value is True and to:
+    if out.get("training.activation_offloading") is True:
         out.carry("training.activation_offloading", to, True, why="on")
 
 

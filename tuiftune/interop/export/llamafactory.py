@@ -64,7 +64,6 @@ def write(out: Outward) -> None:
     arguments.training(out)
     arguments.early_stopping(out, "early_stopping_steps" if _evaluated(out) else "")
     _checkpointing(out)
-    arguments.offloading(out)
     arguments.compiled(out)
     arguments.precision(out)
     arguments.quantization(out)

@@ -19,6 +19,7 @@ LORA = "lora"
 FULL_SHARE = 0.1  # of a stage's own rate, which is for adapters
 USUAL_OPTIMIZER = "adamw_torch_fused"
 _OWN = "tuiftune's own"
+OFF = ("training.activation_offloading", "training.fp8_compute")  # in every tool that does not say otherwise
 MOOT = {
     "version": "the version of the preset format",
     "data.test": "rows that only tuiftune keeps apart",
@@ -143,6 +144,8 @@ class Outward:
                 self.leave(key, why or f"only concerns {_OWN} runs", "not needed")
             elif self.left[key] in (None, [], {}, "auto"):
                 self.leave(key, "unset", "not needed")
+            elif key in OFF and self.left[key] is False:
+                self.leave(key, "off, as without a setting", "not needed")
             else:
                 self.leave(key, f"{self.tool} has no counterpart")
 

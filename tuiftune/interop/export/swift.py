@@ -57,7 +57,6 @@ def write(out: Outward) -> None:
     arguments.training(out)
     arguments.early_stopping(out)
     arguments.checkpointing(out)
-    arguments.offloading(out)
     arguments.compiled(out)
     arguments.quantization(out)
     arguments.trackers(out)

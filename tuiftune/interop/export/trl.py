@@ -40,7 +40,8 @@ def write(out: Outward) -> None:
     arguments.training(out)
     arguments.early_stopping(out)
     arguments.checkpointing(out)
-    arguments.offloading(out, "" if out.preset.method.stage in REINFORCED else "activation_offloading")
+    if out.preset.method.stage not in REINFORCED:
+        arguments.offloading(out, "activation_offloading")
     arguments.compiled(out)
     arguments.quantization(out)
     arguments.trackers(out)
