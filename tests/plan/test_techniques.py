@@ -218,3 +218,10 @@ def test_layers_of_odd_sizes_count_in_16_bit() -> None:
     assert found == 2 * static.parameters(arch) - attention
     tiny = replace(arch, hidden_size=1001, intermediate_size=1001)
     assert not static.fp8_shapes(tiny)
+
+
+@pytest.mark.parametrize("key", sorted(techniques.every()))
+def test_shares_are_taken_of_all_parameters_with_those_of_adapters(key: str) -> None:
+    adapted = techniques.every()[key].adapters
+    assert techniques.all_parameters(key, 1_000_000, 250_000) == (1_250_000 if adapted else 1_000_000)
+    assert techniques.all_parameters("one of a later version", 1_000_000, 250_000) == 1_000_000

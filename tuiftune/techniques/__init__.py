@@ -37,6 +37,12 @@ def every() -> Mapping[str, Technique]:
     return entries("techniques", Technique)
 
 
+def all_parameters(technique: str, parameters: int, trainable: int) -> int:
+    """Parameters of a base model and of its adapters, which shares are taken of, as PEFT does."""
+    known = every().get(technique)
+    return parameters + trainable if known is not None and known.adapters else parameters
+
+
 @functools.cache
 def find(key: str, quantization: str = AUTO) -> Technique:
     """A technique over a base model that is quantized as `model.quantization` says.

@@ -124,10 +124,9 @@ def _opening(plan: Planned, state: RunState, vitals: Vitals, result: dict[str, A
     known = techniques.every().get(str(technique))
     words = [f"**{escape(str(model))}**, trained with **{known.name if known else escape(str(technique))}**"]
     if state.trainable and state.parameters:
-        share = state.trainable / state.parameters
-        words.append(
-            f"{state.trainable:,} of {state.parameters:,} parameters trainable ({percent(share, 2)})"
-        )
+        every = techniques.all_parameters(str(technique), state.parameters, state.trainable)
+        share = percent(state.trainable / every, 2)
+        words.append(f"{state.trainable:,} of {every:,} parameters trainable ({share})")
     device = f" on {escape(state.device)}" if state.device else ""
     training, total = result.get("seconds"), duration(state.seconds)
     took = f"{duration(training)}{device}, {total} in total" if training else f"{total}{device}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.containers import VerticalScroll
 
+from tuiftune import techniques
 from tuiftune.data.chat.reasoning import matches
 from tuiftune.data.similar.twins import leakage_told
 from tuiftune.errors import UserError
@@ -149,9 +150,10 @@ class Changes(Canvas):
         lines += self._course()
         trainable, parameters = self._result.get("trainable"), self._result.get("parameters")
         if trainable and parameters:
-            share = percent(trainable / parameters, 1)
             technique = self._result.get("technique", "")
-            words = f"{technique}: {count(trainable)} of {count(parameters)} parameters ({share})"
+            every = techniques.all_parameters(technique, parameters, trainable)
+            share = percent(trainable / every, 1)
+            words = f"{technique}: {count(trainable)} of {count(every)} parameters ({share})"
             lines.append(Line("trainable".ljust(LABEL), "soft").add(words))
         if self._result.get("model"):
             lines.append(Line("saved in".ljust(LABEL), "soft").add(str(self._result["model"])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune import techniques
 from tuiftune.figures import count, duration, percent
 from tuiftune.plan.planned import NOTHING
 from tuiftune.runs.status.course import money_line
@@ -103,10 +104,9 @@ class RunHeader(Canvas):
         if width >= 110 and state.device:
             parts.append(state.device)
         if width >= 140 and state.trainable and state.parameters:
-            share = percent(state.trainable / state.parameters, 2)
-            parts.append(
-                f"{count(state.trainable)} of {count(state.parameters)} parameters trainable ({share})"
-            )
+            every = techniques.all_parameters(state.technique or "", state.parameters, state.trainable)
+            share = percent(state.trainable / every, 2)
+            parts.append(f"{count(state.trainable)} of {count(every)} parameters trainable ({share})")
         return f" {self.glyphs.dot} ".join(parts)
 
     def _progress(self, state: RunState, width: int) -> Line:
