@@ -15,6 +15,7 @@ from test_engine_interrupted import STEPS, last_weights, steps_of
 from test_engine_train import result_of
 
 from tuiftune.engine.model import fp8, nf4, nf4_in_fp8
+from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,6 +184,13 @@ def test_a_loss_that_fp8_products_raise_by_much_is_told() -> None:
     assert not told
     judge({"nf4": 2.0, "nf4_fp8": 2.09}, lambda code, says, remedy: told.append(says))
     assert "2.0000 in NF4, and 2.0900 with products in FP8" in told[0]
+
+
+def test_resumed_with_other_products_it_is_said_in_words() -> None:
+    from tuiftune.engine.training.fingerprint import compare
+
+    with pytest.raises(UserError, match=r"training\.fp8_compute was unset, is True"):
+        compare({}, {"training.fp8_compute": True}, "checkpoint-4")
 
 
 CHANGES = {

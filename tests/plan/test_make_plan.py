@@ -14,10 +14,13 @@ from tuiftune.data.facts import DataFacts
 from tuiftune.errors import UserError
 from tuiftune.hardware.machine import Gpu, Host, Machine, Session
 from tuiftune.models.resolve import resolve
-from tuiftune.plan import static
+from tuiftune.plan import search, static
 from tuiftune.plan.bar import cells, segments
+from tuiftune.plan.device import device_of
 from tuiftune.plan.document import document
+from tuiftune.plan.padding import lengths_of
 from tuiftune.plan.resolve import make_plan
+from tuiftune.plan.settings import Settings
 from tuiftune.preset.schema import Preset
 
 if TYPE_CHECKING:
@@ -150,6 +153,21 @@ def test_what_cannot_be_computed_in_fp8_or_together_is_refused(
     with pytest.raises(UserError, match=says) as refused:
         plan(gpu=gpu, **sets)
     assert refused.value.place == place
+
+
+def test_of_plans_that_are_equally_fast_the_one_that_rounds_less_is_taken() -> None:
+    model = resolve("meta-llama/Llama-3.1-8B")
+    base = Settings("qlora", 4, 2048, checkpointing=True, compile=True)
+    device = device_of(
+        Preset.model_validate({"model": {"base": "x"}, "data": {"train": "x"}}), machine(), "H200"
+    )
+    lengths = lengths_of(FACTS, 2048)
+    exact = search.judge(model.architecture, base, device, lengths, 16)
+    other = search.judge(model.architecture, replace(base, fp8_compute=True), device, lengths, 16)
+    memory = replace(other.memory, needs=exact.memory.needs // 2)
+    same = replace(other, memory=memory, step_seconds=exact.step_seconds)
+    assert search.fastest([same, exact], 1000) is exact
+    assert search.fastest([replace(same, step_seconds=exact.step_seconds / 2), exact], 1000) is not exact
 
 
 def test_layers_of_sizes_that_fp8_products_need_decide() -> None:

@@ -242,6 +242,7 @@ def fastest(found: Iterable[Candidate], steps: int | None) -> Candidate | None:
         close,
         key=lambda c: (
             c.settings.compile,
+            c.settings.fp8_compute,
             c.settings.kernels != "none",
             c.settings.activation_offloading,
             c.settings.padding_free,

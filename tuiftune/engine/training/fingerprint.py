@@ -93,6 +93,11 @@ def of_base(directory: Path) -> dict[str, str]:
     return {WEIGHTS: weights.digest(directory), TOKENIZER: weights.tokenizer_digest(directory)}
 
 
+def _shown(print_: dict[str, Any], key: str) -> Any:
+    """A value, for a user: what is in a fingerprint only where it is in use is unset where it isn't."""
+    return print_.get(key, "unset")
+
+
 def compare(
     saved: dict[str, Any], now: dict[str, Any], place: str, *, but: frozenset[str] = frozenset()
 ) -> None:
@@ -111,7 +116,9 @@ def compare(
     if not changed:
         return
     said = "; ".join(
-        f"{key} differ" if key.startswith(DIFFER) else f"{key} was {saved.get(key)}, is {now.get(key)}"
+        f"{key} differ"
+        if key.startswith(DIFFER)
+        else f"{key} was {_shown(saved, key)}, is {_shown(now, key)}"
         for key in changed
     )
     raise UserError(
