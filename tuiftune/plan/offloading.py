@@ -57,6 +57,7 @@ def refuse(arch: Architecture, settings: Settings, device: Device) -> None:
 def seconds(arch: Architecture, settings: Settings, tokens: float) -> float:
     """Of all copies in one direction, while layers compute.
 
-    The link's rate is what PCIe 4.0 x16 usually sustains, of 32 GB/s on its data sheet; not measured here.
+    The link's rate is what PCIe 4.0 x16 usually sustains, of 32 GB/s on its data sheet; an H200's, by PCIe
+    5.0, moved 53 GB/s each way (benchmarks/speed).
     """
     return layers(arch, settings) * tokens * arch.hidden_size * settings.weight_bytes / HOST_LINK

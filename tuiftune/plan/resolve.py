@@ -281,13 +281,18 @@ def _why_offloading(model: BaseModel, best: Candidate) -> str:
         return f"layer inputs are in RAM ({size(inputs)}) until the backward pass: {gain}"
     if settings.device == "cpu":
         return "no gain on a CPU"
-    if settings.shards > 1:
-        return "not tested with a sharded model"
-    if settings.divided > 1:
-        return "not tested with ZeRO-2"
+    if untested := _untested(settings):
+        return untested
     if settings.checkpointing is not True:
         return "only with activation checkpointing in all layers"
     return "not faster here, or too little free RAM"
+
+
+def _untested(settings: Settings) -> str:
+    """Why a lever isn't used where processes share a model or its states; "" where they don't."""
+    if settings.shards > 1:
+        return "not tested with a sharded model"
+    return "not tested with ZeRO-2" if settings.divided > 1 else ""
 
 
 def _why_optimizer(settings: Settings) -> str:
@@ -305,10 +310,8 @@ def _why_optimizer(settings: Settings) -> str:
 def _why_no_liger(model: BaseModel, settings: Settings) -> str:
     if settings.device == "cpu":
         return "Liger kernels need a GPU"
-    if settings.shards > 1:
-        return "not tested with a sharded model"
-    if settings.divided > 1:
-        return "not tested with ZeRO-2"
+    if untested := _untested(settings):
+        return untested
     if not search.liger_installed():
         return "the package liger_kernel is not installed"
     if model.architecture.family not in search.LIGER_FAMILIES:
@@ -319,10 +322,8 @@ def _why_no_liger(model: BaseModel, settings: Settings) -> str:
 def _why_no_compile(settings: Settings) -> str:
     if settings.device == "cpu":
         return "no gain on a CPU"
-    if settings.shards > 1:
-        return "not tested with a sharded model"
-    if settings.divided > 1:
-        return "not tested with ZeRO-2"
+    if untested := _untested(settings):
+        return untested
     return "compile time would exceed the time saved, or this model is not supported"
 
 

@@ -35,7 +35,7 @@ BETWEEN = 0.017  # seconds a micro step in which a GPU waits: rows are collated,
 FP8_RATES = (1.73, 2.02)
 EMULATED = 0.25  # of the rate, where FP8 is computed in float32
 ROUND_BYTES = 22.0  # an element that is rounded to FP8, where layers aren't compiled
-DEQUANTISE_BYTES = 10.0  # a quantized weight and pass
+DEQUANTIZE_BYTES = 10.0  # a quantized weight and pass
 # The same where it becomes FP8 for its products. Fitted to four runs on H200s (8B shape, kept and
 # recomputed, 2 and 4 rows), with what such products take longer by than those of a base in FP8.
 FP8_DEQUANTIZE_BYTES = 20.5
@@ -106,7 +106,7 @@ def step_seconds(
         rounded = sum((into * (1.0 + again) + out) * many for into, out, many in shapes)
         moved += ROUND_BYTES * tokens * rounded
     if settings.four_bit:
-        each = FP8_DEQUANTIZE_BYTES if settings.fp8_compute else DEQUANTISE_BYTES
+        each = FP8_DEQUANTIZE_BYTES if settings.fp8_compute else DEQUANTIZE_BYTES
         moved += each * quantizable * (2.0 + again)
     moved += traits.weight_traffic * quantizable * (1.0 + recompute)
     memory = moved / device.bandwidth

@@ -57,7 +57,7 @@ def take_over(run: Path, found: Mapping[str, Any], report: Report) -> None:
     """Keep and tell what the same run measured earlier as this one's own."""
     if paths.is_file(run / settings.BASE_IN_FP8) or "in_16_bit" not in found:
         return
-    store(run, dict(found))
+    _store(run, dict(found))
     if isinstance(found.get("losses"), dict):
         report.emit("base", **{name: found[name] for name in ("losses", "rows", "tokens", "held_out")})
         judge(found["losses"], report.warning)
@@ -78,8 +78,7 @@ def compare(context: RunContext, trainer: RunTrainer) -> None:
     batch, rows = batch_of(trainer)
     errors: dict[str, float] = {}
     measured = {"none": loss_of(trainer, batch, _in_16_bit(trainer.model, errors))}
-    far = {name: OVERFLOWS for name, error in errors.items() if not error <= MOST_ERROR}
-    far = context.group.first(far)
+    far = too_far(context, errors)
     for name, layer in fp8_base.layers(trainer.model).items():
         if name in far:
             layer.in_16_bit()
@@ -87,21 +86,42 @@ def compare(context: RunContext, trainer: RunTrainer) -> None:
     measured["fp8"] = loss_of(trainer, batch)
     measured["nf4"] = loss_of(trainer, batch, _in_nf4)
     fp8_base.forget_originals(trainer.model)
+    conclude(context, trainer, batch, rows, measured, far, errors)
+
+
+def too_far(context: RunContext, errors: Mapping[str, float]) -> dict[str, str]:
+    """The layers whose output is too far off, with why they stay in 16 bit; the same in each process."""
+    far = {name: OVERFLOWS for name, error in errors.items() if not error <= MOST_ERROR}
+    return dict(context.group.first(far))
+
+
+def conclude(
+    context: RunContext,
+    trainer: RunTrainer,
+    batch: dict[str, Any],
+    rows: int,
+    measured: dict[str, float],
+    far: Mapping[str, str],
+    errors: Mapping[str, float],
+) -> None:
+    """Tell and store what was measured on a batch of so many rows, and the layers left in 16 bit."""
     if not context.group.leads:
         return
-    tokens = int(trainer.weight(batch))
     found: dict[str, Any] = {
         "losses": measured,
         "rows": rows,
-        "tokens": tokens,
+        "tokens": int(trainer.weight(batch)),
         "held_out": bool(trainer.eval_dataset),
     }
     if all(map(math.isfinite, measured.values())):  # none is where no token is trained, or training can't be
-        report.emit("base", **found)
-        judge(measured, report.warning)
+        context.report.emit("base", **found)
+        judge(measured, context.report.warning)
     else:
         del found["losses"]
-    store(run, {**found, "in_16_bit": far, "largest_error": max(errors.values(), default=0.0)})
+    _store(
+        context.run.path,
+        {**found, "in_16_bit": dict(far), "largest_error": max(errors.values(), default=0.0)},
+    )
 
 
 def judge(losses: Mapping[str, float], warn: Callable[[str, str, str], None]) -> None:
@@ -124,7 +144,7 @@ def judge(losses: Mapping[str, float], warn: Callable[[str, str, str], None]) ->
         )
 
 
-def store(run: Path, found: dict[str, Any]) -> None:
+def _store(run: Path, found: dict[str, Any]) -> None:
     from tuiftune.runs.store.directory import write_text
 
     write_text(run / settings.BASE_IN_FP8, json.dumps(found, indent=1) + "\n")

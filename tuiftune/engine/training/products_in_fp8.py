@@ -5,7 +5,6 @@ Layers whose inputs FP8 can't hold are found on the way, and multiply in 16 bit.
 
 from __future__ import annotations
 
-import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +35,8 @@ def switch(model: Any, left: Mapping[str, str], report: Report) -> None:
 
 def compare(context: RunContext, trainer: RunTrainer) -> None:
     """Measure, tell and store it. Each process measures the same rows."""
-    run, report = context.run.path, context.report
-    if not context.wanted.fp8_compute or not base_in_fp8.compares(context.wanted, run):
+    report = context.report
+    if not context.wanted.fp8_compute or not base_in_fp8.compares(context.wanted, context.run.path):
         return
     report.phase("preflight", "the 4-bit base model with products in 16 bit and in FP8")
     batch, rows = base_in_fp8.batch_of(trainer)
@@ -45,31 +44,14 @@ def compare(context: RunContext, trainer: RunTrainer) -> None:
     errors: dict[str, float] = {}
     with _multiplying(layers, in_fp8=False), _noting(layers, errors):
         measured = {"nf4": base_in_fp8.loss_of(trainer, batch)}
-    far = {
-        name: base_in_fp8.OVERFLOWS for name, error in errors.items() if not error <= base_in_fp8.MOST_ERROR
-    }
-    far = context.group.first(far)
+    far = base_in_fp8.too_far(context, errors)
     near = {name: layer for name, layer in layers.items() if name not in far}
     with _multiplying(near, in_fp8=True):
         measured["nf4_fp8"] = base_in_fp8.loss_of(trainer, batch)
     for name in far:
         layers[name].in_fp8 = False
     fp8_base.say(far, report)
-    if not context.group.leads:
-        return
-    found: dict[str, Any] = {
-        "losses": measured,
-        "rows": rows,
-        "tokens": int(trainer.weight(batch)),
-        "held_out": bool(trainer.eval_dataset),
-    }
-    if all(map(math.isfinite, measured.values())):  # none is where no token is trained, or training can't be
-        report.emit("base", **found)
-        base_in_fp8.judge(measured, report.warning)
-    else:
-        del found["losses"]
-    more = {"in_16_bit": far, "largest_error": max(errors.values(), default=0.0)}
-    base_in_fp8.store(run, found | more)
+    base_in_fp8.conclude(context, trainer, batch, rows, measured, far, errors)
 
 
 def _named(model: Any) -> dict[str, Any]:
