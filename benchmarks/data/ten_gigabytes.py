@@ -183,7 +183,9 @@ def _told(events: list[dict[str, Any]], started: float) -> dict[str, Any]:
     steps = [one for one in events if one["type"] == "step"]
     training = [one for one in events if one["type"] == "phase" and one["name"] == "training"]
     if training and steps:
-        told["first batch and step s"] = round(steps[0]["t"] - training[0]["t"], 2)
+        first = steps[0]["t"] - training[0]["t"]
+        told["first batch and step s"] = round(first, 2)
+        told["first batch s"] = round(first * (steps[0]["data_wait"] or 0.0), 2)
         told["until the first step s"] = round(steps[0]["t"] - started, 1)
         told["step s"] = round((steps[-1]["t"] - steps[0]["t"]) / max(1, len(steps) - 1), 2)
         told["steps"] = [steps[0]["step"], steps[-1]["step"]]

@@ -10,6 +10,7 @@ import polars as pl
 from tuiftune.data.chat.reasoning import TAGS
 from tuiftune.data.checks.check import Check
 from tuiftune.data.excerpt import excerpt
+from tuiftune.data.similar.normalized import single_spaced
 from tuiftune.figures import plural
 
 if TYPE_CHECKING:
@@ -120,13 +121,11 @@ def _unfinished(subject: Subject) -> Check:
     those whose reasoning is never closed.
     """
     answer = pl.col("answer").fill_null("").str.tail(160).str.strip_chars_end()
-    last_line = answer.str.extract(r"([^\n]*)$", 1)
+    end, last = answer.str.tail(50), answer.str.tail(1)  # far quicker than patterns that end in `$`
     prose = answer.str.len_chars() >= 80
-    ended = answer.str.contains("[.!?。！？…\"'”’)\\]`*}>:]$")
+    ended = last.str.contains("[.!?。！？…\"'”’)\\]`*}>:]")
     frame = subject.each(
-        broken=prose
-        & answer.str.contains(r"(?:[\p{L},;(-]|\band|\bthe)$")
-        & (last_line.str.len_chars() >= 50),
+        broken=prose & last.str.contains(r"[\p{L},;(-]") & ~end.str.contains("\n", literal=True),
         prose=prose,
         ended=prose & ended,
         thinking=pl.any_horizontal(_opens(one, close) for one, close in TAGS),
@@ -183,13 +182,11 @@ def _openings(subject: Subject) -> Check:
 def _skeletons(subject: Subject) -> Check:
     """Prompts that are one sentence with other numbers or names in it."""
     column = "answer" if subject.format == "text" else "prompt"
-    skeleton = (
+    skeleton = single_spaced(
         pl.col(column)
         .fill_null("")
         .str.replace_all(r"\d+(?:[.,]\d+)*", "0")
         .str.replace_all(r"[“\"«][^”\"»\n]{0,80}[”\"»]", "''")
-        .str.replace_all(r"\s+", " ")
-        .str.strip_chars()
     )
     frame = subject.each(
         skeleton=skeleton.hash(), plain=pl.col(column).hash(), words=skeleton.str.len_chars()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tuiftune.data.excerpt import excerpt
+from tuiftune.data.similar.normalized import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 50  # answers to a prompt that are looked at to show three
 CONTENT = ("system", "prompt", "answer", "rejected", "label")
-
-
-def normalized(column: str) -> pl.Expr:
-    """Lower case, single spaces, no blanks at the ends."""
-    return pl.col(column).fill_null("").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
 
 
 def content_key() -> pl.Expr:

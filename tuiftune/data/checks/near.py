@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from tuiftune.data.checks.check import Check
-from tuiftune.data.checks.duplicates import normalized
 from tuiftune.data.excerpt import excerpt
 from tuiftune.data.similar.near import NearPairs, clusters, near_pairs
+from tuiftune.data.similar.normalized import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from tuiftune.data.checks.duplicates import normalized
+from tuiftune.data.similar.normalized import normalized
 from tuiftune.figures import percent
 
 if TYPE_CHECKING:

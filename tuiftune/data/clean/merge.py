@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from tuiftune.data.checks.duplicates import normalized
 from tuiftune.data.clean.repair import Change, shown
+from tuiftune.data.similar.normalized import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

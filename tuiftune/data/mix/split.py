@@ -130,18 +130,16 @@ def prompt_keys(dataset: Dataset, indices: NDArray[np.intp], seed: int) -> NDArr
     keys.
     """
     import numpy as np
-    import polars as pl
 
-    column = "answer" if dataset.format == "text" else "prompt"
-    normalized = (
-        pl.col(column).fill_null("").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
-    )
+    from tuiftune.data.similar.normalized import normalized
+
+    text = normalized("answer" if dataset.format == "text" else "prompt")
     salt = str(seed).encode()[:16]
     digest = hashlib.blake2b
     raw = bytearray()
     for piece in dataset.pieces(indices):
-        for text in piece.select(normalized).to_series().to_list():
-            raw += digest(text.encode("utf-8"), digest_size=8, salt=salt).digest()
+        for one in piece.select(text).to_series().to_list():
+            raw += digest(one.encode("utf-8"), digest_size=8, salt=salt).digest()
     return np.frombuffer(bytes(raw), dtype="<u8")
 
 

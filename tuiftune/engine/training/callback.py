@@ -145,7 +145,7 @@ class Rhythm(TrainerCallback):
         self._saved_at, self._save_took = time.monotonic(), 0.0
         self._speeds: deque[tuple[float, int]] = deque(maxlen=SPEED_WINDOW)
         self._memory_at = 0.0
-        self._logged_at: float | None = None
+        self._logged_at = 0.0
 
     def snapshot(self) -> dict[str, Any]:
         """The progress as it is now, for a checkpoint."""
@@ -179,6 +179,8 @@ class Rhythm(TrainerCallback):
                 raise FinishedError
         self.trainer.shorten()
         self._say_training(state)
+        self._logged_at = time.monotonic() - self._paused
+        self.trainer.take_waited()
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -305,10 +307,10 @@ class Rhythm(TrainerCallback):
         self._report.phase("training", detail, done=state.global_step, total=state.max_steps)
 
     def _data_wait(self) -> float | None:
-        """The share of the time since the last step that went into waiting for rows; None for the first."""
+        """The share of the time since the last step, or the beginning, that went into waiting for rows."""
         now, waited = time.monotonic() - self._paused, self.trainer.take_waited()
         before, self._logged_at = self._logged_at, now
-        if before is None or now <= before:
+        if now <= before:
             return None
         return round(min(1.0, waited / (now - before)), 3)
 
