@@ -89,6 +89,14 @@ def test_so_does_what_is_made_at_first(fenced: Make, short: None, how: str) -> N
         fenced(how)
 
 
+def test_what_the_kernel_takes_is_not_its_own(
+    fenced: Make, monkeypatch: pytest.MonkeyPatch, short: None
+) -> None:
+    """Such as to free memory in a container that is full: a minute of ten million rows' tokenizing."""
+    monkeypatch.setattr(limits, "STARVED", 100)
+    fenced().ask(foreign.misbehave, "kernel")
+
+
 def test_a_refusal_is_not_the_end(fenced: Make) -> None:
     fence = fenced()
     fault = fault_of(fence, "refusal")

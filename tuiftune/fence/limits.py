@@ -17,6 +17,7 @@ IMPORT_SECONDS = 60.0  # our own modules and libraries, on a busy machine
 BATCH_BYTES = 4 * MIB  # of text in a batch: beyond that a row is alone in it
 BYTES_A_BYTE = 128  # of text beyond BATCH_BYTES: tokens with their offsets and pieces
 STARVED = 8  # times the limit by the clock, for a process that gets little of a busy CPU
+STALLED = 300.0  # seconds of the kernel's, in which it frees memory
 THREAD_BYTES = 4 * MIB  # stack and heap of a tokenizer's thread
 
 
@@ -40,7 +41,9 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """CPU seconds and resident bytes of a process."""
+    """CPU seconds and resident bytes of a process. Its own computing only: in a container that is full, the
+    kernel took a minute of its time to free memory.
+    """
 
     cpu: float
     resident: int
@@ -54,14 +57,12 @@ def usage(pid: int) -> Usage | None:
             pages = int(_kernel(f"{pid}/statm").split()[1])
         except (OSError, IndexError, ValueError):
             return None
-        ticks = int(fields[11]) + int(fields[12])
-        return Usage(ticks / os.sysconf("SC_CLK_TCK"), pages * _page())
+        return Usage(int(fields[11]) / os.sysconf("SC_CLK_TCK"), pages * _page())
     import psutil
 
     try:
         process = psutil.Process(pid)
-        times = process.cpu_times()
-        return Usage(times.user + times.system, process.memory_info().rss)
+        return Usage(process.cpu_times().user, process.memory_info().rss)
     except psutil.Error:
         return None
 
@@ -98,9 +99,10 @@ def hold_memory(memory: int) -> None:
 
 
 def hold_time(seconds: float) -> None:
-    """Let the kernel end the fenced process when its parent is gone."""
+    """Let the kernel, which counts its own time as well, end the fenced process when its parent is gone."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    wanted = int(used.ru_utime + used.ru_stime + (2 * seconds + 1) * (os.cpu_count() or 1)) + 1
+    most = STALLED + (2 * seconds + 1) * (os.cpu_count() or 1)
+    wanted = int(used.ru_utime + used.ru_stime + most) + 1
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (wanted if hard < 0 else min(wanted, hard), hard))
 

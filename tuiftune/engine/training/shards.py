@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -134,6 +135,9 @@ class Shards:
         with pa.OSFile(str(rows), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as stream:
             stream.write_table(table)
         hashes.write_bytes(keys)
+        # Or in a container what isn't on disk yet takes all its memory, and all stands still for a minute.
+        with rows.open("rb") as file:
+            os.fsync(file.fileno())
         files = {one.name: checksum(one) for one in (rows, hashes)}
         told.write_text(json.dumps({"files": files, "tally": self.tally.document()}), encoding="utf-8")
         self.names += [rows.name, hashes.name]
