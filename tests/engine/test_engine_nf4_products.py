@@ -102,7 +102,7 @@ def test_compared_it_multiplies_a_part_of_the_tokens_at_a_time(monkeypatch: pyte
     layer = turned(layer_of(weights("usual"), bias=True))
     inputs = torch.randn(3, 7, IN)
     whole = layer(inputs)
-    monkeypatch.setattr(nf4_in_fp8, "TOKENS", 4)
+    monkeypatch.setattr(fp8, "TOKENS", 4)
     layer.in_fp8 = True
     with torch.no_grad():
         assert torch.equal(layer.eval()(inputs), whole)

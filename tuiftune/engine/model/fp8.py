@@ -15,6 +15,7 @@ import torch
 E4M3 = torch.float8_e4m3fn
 LARGEST = 448.0  # of e4m3
 CHUNK = 1 << 24  # elements that are rounded at once while a weight is converted
+TOKENS = 512  # that are rounded at once while products are compared
 LEAST = torch.finfo(torch.float32).tiny * LARGEST  # magnitude that a row is scaled by
 
 

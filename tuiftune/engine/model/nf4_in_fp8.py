@@ -22,7 +22,6 @@ NESTED = 256  # blocks whose maxima share one scale (double quantization)
 CHUNK = 1 << 22  # weights that become e4m3 at once where layers aren't compiled
 FORM = "its weight is not stored as bytes of NF4 with double quantization"
 SIZES = f"its input size is not a multiple of {BLOCK}, or its output size not of {FP8_MULTIPLE}"
-TOKENS = 512  # that are rounded at once while products are compared
 
 
 class Nf4InFp8(Linear4bit):
@@ -48,7 +47,7 @@ class Nf4InFp8(Linear4bit):
         held, flat = (self.weight.data, *self.held()), x.reshape(-1, self.in_features)
         if self.in_fp8 and not torch.is_grad_enabled():  # next to all that fits in training only
             weight = in_e4m3(*held)
-            found = torch.cat([fp8.multiply(part, weight, self.scale) for part in flat.split(TOKENS)])
+            found = torch.cat([fp8.multiply(part, weight, self.scale) for part in flat.split(fp8.TOKENS)])
         else:
             found = _Product.apply(flat, *held)
         found = found.reshape(*x.shape[:-1], self.out_features)

@@ -83,10 +83,10 @@ def _noting(layers: Mapping[str, Any], errors: dict[str, float]) -> Iterator[Non
         def compared(layer: Any, inputs: Any, output: Any) -> None:
             with _multiplying({name: layer}, in_fp8=True), torch.no_grad():
                 found = layer.forward(*inputs)
-            product = output if layer.bias is None else output - layer.bias.to(output.dtype)
-            off = (found.float() - output.float()).norm() / product.float().norm().clamp(min=1e-30)
             if bool(torch.isfinite(output).all()):  # else it isn't FP8's fault
-                errors[name] = max(errors.get(name, 0.0), float(off))
+                product = found if layer.bias is None else found - layer.bias.to(found.dtype)
+                off = base_in_fp8.relative_error(product, output, layer.bias)
+                errors[name] = max(errors.get(name, 0.0), off)
 
         return compared
 
