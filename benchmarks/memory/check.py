@@ -17,7 +17,7 @@ import tracing
 from tracing import Dimensions, Tracker, Variant
 
 from tuiftune.models import catalogue
-from tuiftune.plan import activations
+from tuiftune.plan import activations, head
 from tuiftune.plan.settings import Settings
 
 CASES: tuple[tuple[str, Variant, int, int, int], ...] = (  # model, variant, rank, micro batch, length
@@ -57,7 +57,7 @@ def peak(tracker: Tracker) -> int:
 def main() -> None:
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
-    stand_ins.CHUNK, stand_ins.ROWS = activations.HEAD_TILE[1], activations.HEAD_TILE[0]
+    stand_ins.CHUNK, stand_ins.ROWS = head.TILE[1], head.TILE[0]
     worst = 0.0
     for name, variant, rank, micro, length in CASES:
         if len(sys.argv) > 1 and not any(word in name for word in sys.argv[1:]):

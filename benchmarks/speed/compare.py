@@ -62,6 +62,7 @@ OURS: dict[str, list[str]] = {
         "model.quantization=fp8",
         "hardware.memory_limit=12.85GiB",
     ],
+    "fp8, saved every 20 steps": ["method.technique=lora", "model.quantization=fp8", "run.save_every=20"],
     "lora, padded": ["method.technique=lora", "data.padding_free=false"],
 }
 KEPT, RECOMPUTED = "training.activation_checkpointing=false", "training.activation_checkpointing=true"
@@ -190,7 +191,20 @@ def ours(
         "first_step": round(next(e["t"] for e in events if e["type"] == "step") - events[0]["t"], 1),
         "phases": _phases(events),
         "loss": [e["loss"] for e in events if e["type"] == "step"][:: max(1, steps // 5)],
+        "lost_to_saves": _lost(events),
     }
+
+
+def _lost(events: list[dict[str, Any]]) -> list[float]:
+    """Seconds that each checkpoint took from training: those steps of the six after it that were longer than
+    the median, by how much. The thread that syncs and hashes it is at work then.
+    """
+    steps = {e["step"]: e["t"] for e in events if e["type"] == "step" and e["step"] > WARM}
+    took = {b: steps[b] - steps[a] for a, b in pairwise(steps)}
+    usual = statistics.median(took.values())
+    saved = sorted({e["step"] for e in events if e["type"] == "checkpoint"} & set(took))
+    after = ([took[step] for step in range(at + 1, at + 7) if step in took] for at in saved)
+    return [round(sum(one) - usual * len(one), 3) for one in after]
 
 
 def _phases(events: list[dict[str, Any]]) -> list[tuple[str, str, float]]:

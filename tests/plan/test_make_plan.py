@@ -84,7 +84,7 @@ def test_spare_memory_is_spent_on_speed() -> None:
     assert roomy.resolved.training.activation_checkpointing is False
     assert tight.resolved.training.activation_checkpointing is not False
     assert tight.memory.needs <= 24 * GIB
-    assert (roomy.speed.tokens_per_second or 0) > 1.3 * (tight.speed.tokens_per_second or 0)
+    assert (roomy.speed.tokens_per_second or 0) > 1.2 * (tight.speed.tokens_per_second or 0)
 
 
 PACKED: dict[str, Any] = {
@@ -96,7 +96,7 @@ PACKED: dict[str, Any] = {
     "training__kernels": "none",
 }
 FP8 = {"method__technique": "lora", "model__quantization": "fp8"}
-QLORA = {"method__technique": "qlora", "training__fp8_compute": False}
+
 OFFLOADED = {"training__activation_offloading": True}
 IN_FP8 = {"method__technique": "qlora", "training__fp8_compute": True}
 
@@ -104,24 +104,24 @@ IN_FP8 = {"method__technique": "qlora", "training__fp8_compute": True}
 @pytest.mark.parametrize(
     ("sets", "rows", "recomputed", "measured"),
     [
-        ({"method__technique": "lora"}, 4, False, 15_626),
-        ({"method__technique": "lora"}, 1, False, 14_100),
-        (QLORA, 4, False, 15_114),
-        (QLORA, 4, True, 10_695),
-        (IN_FP8, 4, False, 18_004),
-        (IN_FP8, 2, True, 11_115),
-        (IN_FP8 | OFFLOADED, 4, True, 13_320),
-        (IN_FP8 | OFFLOADED, 2, True, 10_751),
-        (FP8, 4, False, 20_792),
-        (FP8, 4, True, 15_213),
-        (FP8, 2, 2, 15_604),
-        (FP8, 2, True, 13_408),
+        ({"method__technique": "lora"}, 4, False, 16_254),
+        ({"method__technique": "lora"}, 4, False, 16_483),
+        (IN_FP8, 4, False, 18_876),
+        (IN_FP8 | OFFLOADED, 4, True, 14_027),
+        (IN_FP8 | OFFLOADED, 2, True, 10_793),
+        (IN_FP8 | OFFLOADED, 2, True, 11_070),
+        (IN_FP8 | OFFLOADED, 2, True, 11_489),
+        (FP8, 4, False, 21_962),
+        (FP8, 4, False, 22_081),
+        (FP8, 4, False, 22_322),
+        (FP8, 4, True, 15_907),
+        (FP8 | OFFLOADED, 2, True, 15_815),
     ],
 )
 def test_speed_is_predicted_as_it_was_measured(
     sets: dict[str, Any], rows: int, recomputed: bool | int, measured: int
 ) -> None:
-    """8B shape, 4 rows of 2,048 tokens a step, on H200s (`benchmarks/speed`, i and j)."""
+    """8B shape, 4 rows of 2,048 tokens a step, on H200s (`benchmarks/speed`, n to p)."""
     memory = {"training__micro_batch": rows, "training__activation_checkpointing": recomputed}
     made = plan(**PACKED | {"training__activation_offloading": False} | sets | memory)
     assert made.speed.tokens_per_second == pytest.approx(measured, rel=0.05)

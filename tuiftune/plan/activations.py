@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.models import count
-from tuiftune.plan import coefficients, offloading, shard, static
+from tuiftune.plan import coefficients, head, offloading, shard, static
 from tuiftune.plan.coefficients import COMPONENTS
 from tuiftune.techniques.base import NF4
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tuiftune.plan.coefficients import Form
     from tuiftune.plan.settings import Settings
 
-HEAD_TILE = (4096, 32768)  # tokens × vocabulary of one tile of TRL 1.16's fused head
 WORKSPACE = 2 * (32 << 20)  # cuBLAS on Hopper: 32 MiB for the forward's and for the backward's thread
 ATTENTION = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj"})
 # A compiled layer keeps about what Liger's kernels do in 16 bit throughout, and this much more: measured
@@ -50,10 +49,12 @@ class Monomials(dict[str, float]):
 def monomials(arch: Architecture, settings: Settings) -> Monomials:
     """T tokens a micro batch, h hidden, I intermediate, q/k query and key width, n/g their heads, r rank …"""
     tokens = settings.tokens
-    rows, columns = HEAD_TILE
-    cuda = (
-        settings.device == "cuda"
-    )  # elsewhere TRL folds a tile in plain torch, with about five copies of it
+    rows, columns = head.TILE
+    cuda = settings.device == "cuda"
+    copies = 1 if cuda else 5  # about: elsewhere TRL folds a tile in plain torch
+    tile = min(tokens, rows) * (columns if cuda else min(columns, arch.vocab_size))
+    if settings.head_once:
+        tile = max(tile, head.tokens_at_once(tokens, arch.vocab_size) * arch.vocab_size)
     return Monomials(
         {
             "T": tokens,
@@ -73,7 +74,7 @@ def monomials(arch: Architecture, settings: Settings) -> Monomials:
             "Tc": tokens * arch.experts_per_token,
             "Im": arch.moe_intermediate_size,
             "Is": arch.shared_intermediate_size,
-            "tile": min(tokens, rows) * (columns if cuda else 5 * min(columns, arch.vocab_size)),
+            "tile": tile * copies,
         }
     )
 
@@ -345,7 +346,7 @@ def _head_casts(arch: Architecture, settings: Settings, values: Monomials) -> fl
 
     A part is dropped when the next one has been cast: two of them lie in memory, where there are two.
     """
-    rows, columns = HEAD_TILE
+    rows, columns = head.TILE
     again = values["N"] > rows
     parts = min(arch.vocab_size, 2 * columns) if arch.vocab_size > columns else arch.vocab_size * (1 + again)
     return 2 * arch.hidden_size * (min(values["N"], rows) + parts)

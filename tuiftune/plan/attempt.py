@@ -110,6 +110,7 @@ def base_settings(
         sequences=stage.sequences,
         reference=_reference(stage, technique, preset),
         scores=stage.scores,
+        head_once=stage.likelihood and technique.adapters and not preset.method.modules_to_save,
         logits=stage.logits,
         rollouts=preset.method.max_completion_length if stage.writes else 0,
         teacher=None if taught is None else taught.architecture,

@@ -53,6 +53,7 @@ class Settings:
     reference: float = 0.0  # forward passes beyond the trained one, such as those of the model as it began
     scores: bool = False  # the head answers with one number
     rollouts: int = 0  # tokens of an answer that is sampled, at most; 0: none is
+    head_once: bool = False  # its logits are computed once a step: the gradient along with the loss
     logits: int = 0  # bytes of each, where the loss takes all at once; 0: a tile at a time
     teacher: Architecture | None = None  # of a second model, whose forward pass runs with each trained one
     options: tuple[tuple[str, Any], ...] = ()  # of a technique that counts its own parameters

@@ -1,8 +1,9 @@
 """Seconds a training step takes, predicted: products, memory traffic, launches, dequantization, padding.
 
 Calibrated on sixteen stacks measured on one H200: the 8B Llama shape, LoRA rank 16, 4 × 2048 tokens a step;
-compiled layers and the host's part again on eight, once steps no longer walked the model (`benchmarks/speed`,
-i and j). Other GPUs scale with the floating point rate and the bandwidth of their data sheets.
+compiled layers and the host's part again on twelve runs, once logits were computed once and nothing was read
+within a step (`benchmarks/speed`, n to p). Other GPUs scale with the floating point rate and the bandwidth of
+their data sheets.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ TRAFFIC = {
 # Seconds a layer and micro step that grow with neither rows nor length: forward, backward. What the host took
 # for walks through the model was in them: half a millisecond less today, in all.
 OVERHEAD = {"plain": (0.2e-3, 0.3e-3), "liger": (0.2e-3, 0.3e-3), "compile": (0.0, 0.0)}
-BETWEEN = 0.017  # seconds a micro step in which a GPU waits: rows are collated, the loss is read
+BETWEEN = 0.005  # seconds a micro step in which a GPU waits: rows are moved to it, the loss is read
 # A product with a frozen weight in FP8 and its roundings, as a multiple of the 16-bit one's rate: forward,
 # and for the input gradient. From two runs on an H200 (8B shape, 8,192 tokens a step: benchmarks/fp8); other
 # GPUs' data sheets promise the same 2× of 16 bit.
@@ -41,13 +42,13 @@ DEQUANTIZE_BYTES = 10.0  # a quantized weight and pass
 FP8_DEQUANTIZE_BYTES = 20.5
 CAST_BYTES = 6.0  # a float32 weight and pass: read, and written in 16 bit; backward it is the gradient's
 # Seconds a layer and pass that the host needs at least to launch its work: with adapters, without (not
-# measured). Forward and backward by themselves, since the loss is read between them. Hosts differ: of two
+# measured). Forward and backward by themselves where the loss is read between them. Hosts differ: of two
 # H200 machines one needed 2.6 and 2.0 ms (plain and compiled layers: `benchmarks/speed/host.py`), the other a
 # quarter more, 0.7 to 0.9 of it for walks through the model. Compiled layers were measured again without.
 LAUNCH = {"plain": (2.4e-3, 1.2e-3), "liger": (2.1e-3, 1.0e-3), "compile": (1.8e-3, 0.35e-3)}
 # The same where layers round to FP8 as well.
-FP8_LAUNCH = {"plain": 5.0e-3, "liger": 5.0e-3, "compile": 2.8e-3}
-NF4_LAUNCH = 0.4e-3  # more, where four bits become FP8 for each product
+FP8_LAUNCH = {"plain": 5.0e-3, "liger": 5.0e-3, "compile": 2.3e-3}
+NF4_LAUNCH = 1.1e-3  # more, where four bits become FP8 for each product
 RELAUNCH = 1.3  # of a pass, where it is recomputed
 VARYING = 1.75  # of a compiled pass, where each batch has another length
 CPU_LAUNCH = 0.4e-3
@@ -76,10 +77,14 @@ def step_seconds(
         attention *= 2.0 * (settings.micro_batch if settings.padding_free else 1)
     traits = settings.traits
     work = (products + attention) * (2.0 + again) + traits.weight_gradients * products + attention
+    head = 2.0 * arch.hidden_size * arch.vocab_size * tokens
+    logits_again = 0.0 if settings.head_once else 1.0  # in place of recomputing with the layers
+    work += head * (logits_again - recompute)
     if reached := settings.option(traits.depth):  # nothing is passed back through the layers before
         share = min(1.0, reached / arch.num_layers)
         back = (products + attention) * (1.0 + recompute) + traits.weight_gradients * products + attention
         work = (products + attention) * (1.0 + settings.reference) + share * back
+        work += head * (logits_again - share * recompute)
     # autocast doesn't reach experts' grouped products (transformers 5.24): float32 where they are trained
     slow = settings.compute_bytes == 4 or (settings.autocast and arch.num_experts)
     rate = device.flops * (1.0 if device.kind == "cpu" else MATMUL_SHARE * (0.5 if slow else 1.0))
@@ -133,7 +138,10 @@ def step_seconds(
     rest = compute + memory + overhead - first
     back = launch * (1.0 + RELAUNCH * recompute)
     copied = offloading.seconds(arch, settings, tokens)
-    seconds = max(first, launched, copied) + max(rest, back, copied)
+    if settings.head_once:  # nothing is read until the step's end: the host is ahead, or behind throughout
+        seconds = max(max(first, copied) + max(rest, copied), launched + back)
+    else:
+        seconds = max(first, launched, copied) + max(rest, back, copied)
     if settings.shards > 1:
         launched += back + shard.LAUNCH * arch.num_layers
         seconds = max(seconds, launched) + shard.exchange_seconds(arch, settings, device)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import torch
 from trl import SFTTrainer
 
 from tuiftune.engine.training import attention
+from tuiftune.engine.training.head import gradient_with_loss
 from tuiftune.models import kinds
 
 ROUTER = "output_router_logits"
@@ -21,7 +23,7 @@ IGNORED = -100  # label of a token that is not trained
 class NextTokenTrainer(SFTTrainer):
     """TRL's, over rows with `input_ids` and `labels`."""
 
-    counters = ("_metrics", "_total_train_tokens")
+    counters = ("_metrics",)
     lengths = ("input_ids",)
     measures = ()
     against_base = ()
@@ -49,7 +51,7 @@ class NextTokenTrainer(SFTTrainer):
         if not self.aux_loss_enabled and self._takes_positions:  # the router's loss tells padding by the mask
             inputs = attention.without_mask(inputs)
         if not self._own_head:
-            return super().compute_loss(model, inputs, *args, **kwargs)
+            return self._fused_loss(model, inputs, kwargs.get("num_items_in_batch"))
         aux = self.router_aux_loss_coef if self.aux_loss_enabled and self.model.training else 0.0
         items = kwargs.get("num_items_in_batch")
         computed, router = loss(model, inputs, items, aux > 0)
@@ -61,8 +63,29 @@ class NextTokenTrainer(SFTTrainer):
             computed = computed + aux * router / steps
         return computed
 
+    def _fused_loss(self, model: Any, inputs: dict[str, Any], items: Any) -> Any:
+        """TRL's loss. What it logs stays where it was computed: read here, it would have the GPU wait between
+        the forward and the backward pass.
+        """
+        with gradient_with_loss():
+            output = model(**{**inputs, "use_cache": False, "fused_lm_head": True})
+        found = torch.stack(
+            [one.sum().double() for one in (output.label_mask, output.entropy.detach(), output.is_top1)]
+        )
+        count = output.label_mask.sum() if items is None else torch.as_tensor(items)
+        loss = -output.log_probs.sum() / count.clamp(min=1)
+        if items is not None and self.args.average_tokens_across_devices:
+            loss = loss * (self.accelerator.num_processes // self.get_tp_size())
+        valid, entropy, right = self.accelerator.gather(found.unsqueeze(0)).sum(0)
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        metrics["entropy"].append(entropy / valid.clamp(min=1))
+        metrics["mean_token_accuracy"].append(right / valid.clamp(min=1))
+        return loss
+
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """Log the tokens' own loss; the router's is trained on as well, and not part of it."""
+        for values in (one for mode in self._metrics.values() for one in mode.values()):
+            values[:] = map(float, values)
         if "loss" in logs and (router := self._metrics["train"].get("aux_loss")):
             logs["loss"] -= self.router_aux_loss_coef * sum(router) / len(router)
         super().log(logs, *args, **kwargs)

@@ -67,6 +67,7 @@ def arrange(context: RunContext) -> Any:
         "ddp_broadcast_buffers": False,  # all have loaded the same, and none changes
         "dataloader_num_workers": 0,
         "dataloader_pin_memory": device == "cuda",
+        "accelerator_config": {"non_blocking": device == "cuda"},  # or the next rows would wait for this step
         "use_cpu": device == "cpu",
     }
     if settings.divided:

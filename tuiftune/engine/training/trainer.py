@@ -74,6 +74,9 @@ class RunTrainer(Evaluating, Saving, ShortWalks):
             self.accelerator.ddp_handler.gradient_as_bucket_view = True
         rhythm.trainer = self
         self._micro = 0  # micro-batches of this step so far
+        self._batch: Any = None  # its micro-batches, and how many items they have
+        self._more: Any = None  # what the next ones are asked for with
+        self._ahead: Any = None  # their iterator and the next ones, once those have been fetched
         if self.group.size > 1:
             self._backward, self.accelerator.backward = self.accelerator.backward, self._backward_marked
         self.remove_callback(PrinterCallback)
@@ -101,19 +104,38 @@ class RunTrainer(Evaluating, Saving, ShortWalks):
         waited, self._waited = self._waited, 0.0
         return waited
 
-    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+    def get_batch_samples(self, rows: Any, count: int, device: Any) -> Any:
         began = time.monotonic()
         self._micro = 0
         self._mark(whereabouts.ROWS)
-        batch = super().get_batch_samples(*args, **kwargs)
+        ahead, self._ahead = self._ahead, None
+        fetched = ahead is not None and ahead[0] is rows
+        self._batch = ahead[1] if fetched else super().get_batch_samples(rows, count, device)
+        self._more = (rows, count, device)
         self._waited += time.monotonic() - began
-        return batch
+        return self._batch
+
+    def _fetch_ahead(self) -> None:
+        """Collate the next step's rows while the GPU is at work on this one's. Not the last ones of an epoch,
+        whose end accelerate notes when it hands them out.
+        """
+        if self.accelerator.gradient_state.end_of_dataloader:
+            return
+        began, at_work = time.monotonic(), None
+        if self.args.device.type == "cuda":
+            at_work = torch.cuda.Event()
+            at_work.record()
+        self._ahead = (self._more[0], super().get_batch_samples(*self._more))
+        if at_work is None or at_work.query():  # then the GPU has waited as well, a part of the time at least
+            self._waited += time.monotonic() - began
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         self._tokens = self._tokens + self.tokens(inputs)
         self._micro += 1
         self._mark(whereabouts.FORWARD)
         loss = super().training_step(model, inputs, *args, **kwargs)
+        if self.group.size == 1 and self._micro == len(self._batch[0]):
+            self._fetch_ahead()
         self._not_finite = self._not_finite | ~torch.isfinite(loss)
         # Before the last micro step the other processes don't wait for this one, and would wait forever then.
         asked = self.group.size > 1 and self.accelerator.sync_gradients
