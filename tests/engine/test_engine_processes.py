@@ -101,6 +101,14 @@ def test_two_processes_are_the_run_of_one(engine: Engine, make_run: Callable[...
     assert not list((two / "control").glob("rank-*"))
 
 
+def test_shares_of_the_evaluation_rows_may_be_uneven(engine: Engine, make_run: Callable[..., Path]) -> None:
+    """17 rows, two at a time: five batches and four."""
+    one, two = make_run(training__micro_batch=4, data__eval=17 / 80), make_run(**PAIR, data__eval=17 / 80)
+    assert engine.train(one) == engine.train(two) == 0
+    evals = [[event["loss"] for event in tiny.events(run, "eval")] for run in (one, two)]
+    assert evals[1] == pytest.approx(evals[0], rel=1e-4)
+
+
 @pytest.mark.long
 def test_both_check_first_and_what_one_cannot_hold_is_split_for_both(
     engine: Engine, make_run: Callable[..., Path], tmp_path: Path

@@ -132,6 +132,18 @@ def test_two_that_share_a_model_are_the_run_of_one(engine: Engine, make_run: Cal
     assert max(sizes) < 0.6 * sum(sizes), "each writes its own part"
 
 
+@pytest.mark.parametrize("rows", [17, 1])
+def test_shares_of_the_evaluation_rows_may_be_uneven(
+    rows: int, engine: Engine, make_run: Callable[..., Path]
+) -> None:
+    """Five batches and four, one and none: both make the same calls all the same."""
+    more = {"training__max_steps": 2, "data__eval": rows / 80}
+    alone, shared = make_run(**(ALONE | more)), make_run(**(PAIR | more))
+    assert engine.train(alone) == engine.train(shared) == 0
+    evals = [[event["loss"] for event in tiny.events(run, "eval")] for run in (alone, shared)]
+    assert evals[1] == pytest.approx(evals[0], rel=1e-4)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("technique", TECHNIQUES)

@@ -76,7 +76,8 @@ class NextTokenTrainer(SFTTrainer):
         loss = -output.log_probs.sum() / count.clamp(min=1)
         if items is not None and self.args.average_tokens_across_devices:
             loss = loss * (self.accelerator.num_processes // self.get_tp_size())
-        valid, entropy, right = self.accelerator.gather(found.unsqueeze(0)).sum(0)
+        # as TRL does: not `gather`, since an evaluation's shares are uneven, and would wait for one another
+        valid, entropy, right = self.accelerator.gather_for_metrics(found.unsqueeze(0)).sum(0)
         metrics = self._metrics["train" if self.model.training else "eval"]
         metrics["entropy"].append(entropy / valid.clamp(min=1))
         metrics["mean_token_accuracy"].append(right / valid.clamp(min=1))

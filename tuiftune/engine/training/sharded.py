@@ -66,13 +66,14 @@ class ShardedTrainer(Mixin):
 
     def batches(self, loader: Any, number: int) -> Iterator[tuple[Any, bool]]:
         """As many as the process with the most has: one with fewer repeats one, and doesn't count it."""
+        most = max(self.group.gather(number))  # before the first: the others are in a forward pass at the end
         batch = None
         for batch in loader:
             yield batch, True
         if batch is None:
             rows = self._remove_unused_columns(self.eval_dataset, description="evaluation")
             batch = self.data_collator([rows[0]])
-        for _ in range(max(self.group.gather(number)) - number):
+        for _ in range(most - number):
             yield batch, False
 
     def _defer_fsdp_gradient_reduction(self) -> Any:
