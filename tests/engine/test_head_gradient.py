@@ -105,3 +105,6 @@ def test_about_as_many_logits_are_in_memory_as_trl_takes(tokens: int, vocabulary
     together = head.tokens_at_once(tokens, vocabulary)
     assert 1 <= together <= min(tokens, rows)
     assert together * vocabulary <= max(min(tokens, rows) * columns, head.FEWEST * vocabulary)
+    on_cpu = head.tokens_at_once(tokens, vocabulary, "cpu")
+    assert 1 <= on_cpu <= together
+    assert on_cpu * vocabulary <= max(min(tokens, rows) * columns, head.FEWEST_ON_CPU * vocabulary)

@@ -14,7 +14,7 @@ from tuiftune.data.facts import DataFacts
 from tuiftune.errors import UserError
 from tuiftune.hardware.machine import Gpu, Host, Machine, Session
 from tuiftune.models.resolve import resolve
-from tuiftune.plan import search, static
+from tuiftune.plan import attempt, search, static
 from tuiftune.plan.bar import cells, segments
 from tuiftune.plan.device import device_of
 from tuiftune.plan.document import document
@@ -74,6 +74,38 @@ def test_lora_before_qlora_where_both_fit() -> None:
     assert small.resolved.method.technique == "qlora"
     assert small.fits
     assert any(r.key == "method.technique" and "LoRA needs at least" in r.why for r in small.reasons)
+
+
+def test_a_large_vocabulary_at_a_frozen_head_takes_no_more_of_a_cpu_than_trls_tiles() -> None:
+    """262,208 tokens: logits of 512 of them at once, and their copies, would not fit next to 4B."""
+    assert plan("google/gemma-3-4b-it", gpu=None).fits
+
+
+@pytest.mark.parametrize(
+    ("base", "saved", "trained"),
+    [
+        ("meta-llama/Llama-3.1-8B", ["lm_head"], True),
+        ("meta-llama/Llama-3.1-8B", ["embeddings"], False),
+        ("google/gemma-3-4b-it", ["embeddings"], True),
+        ("google/gemma-3-4b-it", [], False),
+    ],
+)
+def test_embeddings_are_the_head_where_they_are_tied(base: str, saved: list[str], trained: bool) -> None:
+    """Over a head that is not trained, the gradient is computed along with the loss."""
+    preset = Preset.model_validate({"model": {"base": base}, "data": {"train": "x.jsonl"}})
+    preset = preset.with_values({"method.technique": "lora", "method.modules_to_save": saved})
+    assert attempt.head_saved(preset, resolve(base).architecture) is trained
+
+
+def test_a_frozen_heads_logits_are_planned_whatever_else_is_saved() -> None:
+    short = {"data__max_length": 64, "training__micro_batch": 1, "facts": None, "training__max_steps": 9}
+    only, saved = (
+        plan(**short, method__technique="lora", method__modules_to_save=names).memory.components[
+            "head and loss"
+        ]
+        for names in ([], ["embeddings"])
+    )
+    assert saved >= only
 
 
 def test_spare_memory_is_spent_on_speed() -> None:

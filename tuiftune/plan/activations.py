@@ -54,7 +54,8 @@ def monomials(arch: Architecture, settings: Settings) -> Monomials:
     copies = 1 if cuda else 5  # about: elsewhere TRL folds a tile in plain torch
     tile = min(tokens, rows) * (columns if cuda else min(columns, arch.vocab_size))
     if settings.head_once:
-        tile = max(tile, head.tokens_at_once(tokens, arch.vocab_size) * arch.vocab_size)
+        together = head.tokens_at_once(tokens, arch.vocab_size, settings.device)
+        tile = max(tile, together * arch.vocab_size)
     return Monomials(
         {
             "T": tokens,

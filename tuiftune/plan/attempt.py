@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuiftune.data.facts import DataFacts
+    from tuiftune.models.architecture import Architecture
     from tuiftune.models.reference import BaseModel
     from tuiftune.plan.device import Device
     from tuiftune.plan.model import Reason
@@ -56,6 +57,8 @@ def attempt(
     rank = hyperparameters.rank(preset, technique, facts, model.architecture)
     packing = hyperparameters.packs(preset, model.architecture)
     base = base_settings(preset, packing, device, lengths, technique, dtype.value, rank.value, copies)
+    if head_saved(preset, model.architecture):
+        base = replace(base, head_once=False)
     if way.sharded:
         base = replace(base, shards=copies, offload=way.parallel == parallelism.OFFLOADED)
     elif way.parallel == parallelism.ZERO:
@@ -73,6 +76,12 @@ def attempt(
         # A run cut short by hand tries out a longer one: it is judged, and set up, as that would be.
         steps = max(steps, search.TRIAL_STEPS)
     return Attempt(technique, way, dtype, rank, base, found, search.fastest(found, steps), steps)
+
+
+def head_saved(preset: Preset, arch: Architecture) -> bool:
+    """Whether the head is among the modules that are trained next to adapters and saved whole."""
+    of_head = {"lm_head", "embeddings"} if arch.tie_embeddings else {"lm_head"}
+    return not of_head.isdisjoint(preset.method.modules_to_save)
 
 
 def base_settings(
@@ -110,7 +119,7 @@ def base_settings(
         sequences=stage.sequences,
         reference=_reference(stage, technique, preset),
         scores=stage.scores,
-        head_once=stage.likelihood and technique.adapters and not preset.method.modules_to_save,
+        head_once=stage.likelihood and technique.adapters,
         logits=stage.logits,
         rollouts=preset.method.max_completion_length if stage.writes else 0,
         teacher=None if taught is None else taught.architecture,

@@ -81,7 +81,7 @@ class _WithGradient(torch.autograd.Function):
         # the largest, Σe, Σze, Σe², Σz, the largest before the target, the target's
         folded = [_filled(hidden, value) for value in (low, zero, zero, zero, zero, low, zero)]
         gradient = torch.zeros(hidden.shape, dtype=torch.float32, device=hidden.device)
-        together = tokens_at_once(count, vocabulary)
+        together = tokens_at_once(count, vocabulary, hidden.device.type)
         logits = torch.empty((together, vocabulary), dtype=weight.dtype, device=hidden.device)
         ones = _filled(hidden, 1.0)
         for begin in range(0, count, together):
