@@ -60,6 +60,15 @@ def test_it_is_trls(kind: Any, softcap: float | None, scale: float, bias: bool) 
         assert (one - other).norm() <= close * other.norm()
 
 
+def test_it_is_trls_for_more_tokens_than_are_computed_together() -> None:
+    parts = made(tokens=4_200, width=8)
+    assert head.tokens_at_once(4_200, 96, "cpu") < 4_200
+    theirs, found = told(ChunkedLogProbFunction, parts), told(ours(), parts)
+    assert (found[2] == theirs[2]).all()
+    for one, other in ((found[at], theirs[at]) for at in (0, 1, 3)):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
 def test_its_rounding_in_16_bit_is_no_coarser_than_trls() -> None:
     exact = told(ChunkedLogProbFunction, made())[3]
     rounded = {name: one.bfloat16().float() for name, one in made().items() if name in ("hidden", "weight")}
