@@ -66,7 +66,7 @@ def test_it_is_trls_for_more_tokens_than_are_computed_together() -> None:
     theirs, found = told(ChunkedLogProbFunction, parts), told(ours(), parts)
     assert (found[2] == theirs[2]).all()
     for one, other in ((found[at], theirs[at]) for at in (0, 1, 3)):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+        assert (one - other).norm() <= 1e-5 * other.norm()
 
 
 def test_its_rounding_in_16_bit_is_no_coarser_than_trls() -> None:
