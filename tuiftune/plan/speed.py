@@ -29,7 +29,9 @@ TRAFFIC = {
 # Seconds a layer and micro step that grow with neither rows nor length: forward, backward. What the host took
 # for walks through the model was in them: half a millisecond less today, in all.
 OVERHEAD = {"plain": (0.2e-3, 0.3e-3), "liger": (0.2e-3, 0.3e-3), "compile": (0.0, 0.0)}
-BETWEEN = 0.005  # seconds a micro step in which a GPU waits: rows are moved to it, the loss is read
+# Seconds a micro step in which a GPU waits: rows are collated, the loss is read. Where logits are computed
+# once, nothing is read within a step; elsewhere logits that are computed again are in it, for the 8B shape.
+BETWEEN, BETWEEN_ONCE = 0.017, 0.005
 # A product with a frozen weight in FP8 and its roundings, as a multiple of the 16-bit one's rate: forward,
 # and for the input gradient. From two runs on an H200 (8B shape, 8,192 tokens a step: benchmarks/fp8); other
 # GPUs' data sheets promise the same 2× of 16 bit.
@@ -77,14 +79,13 @@ def step_seconds(
         attention *= 2.0 * (settings.micro_batch if settings.padding_free else 1)
     traits = settings.traits
     work = (products + attention) * (2.0 + again) + traits.weight_gradients * products + attention
-    head = 2.0 * arch.hidden_size * arch.vocab_size * tokens
-    logits_again = 0.0 if settings.head_once else 1.0  # in place of recomputing with the layers
-    work += head * (logits_again - recompute)
+    head = 2.0 * arch.hidden_size * arch.vocab_size * tokens if settings.head_once else 0.0
+    work -= head * recompute  # the others' logits are computed again with the layers, or instead of them
     if reached := settings.option(traits.depth):  # nothing is passed back through the layers before
         share = min(1.0, reached / arch.num_layers)
         back = (products + attention) * (1.0 + recompute) + traits.weight_gradients * products + attention
         work = (products + attention) * (1.0 + settings.reference) + share * back
-        work += head * (logits_again - share * recompute)
+        work -= head * share * recompute
     # autocast doesn't reach experts' grouped products (transformers 5.24): float32 where they are trained
     slow = settings.compute_bytes == 4 or (settings.autocast and arch.num_experts)
     rate = device.flops * (1.0 if device.kind == "cpu" else MATMUL_SHARE * (0.5 if slow else 1.0))
@@ -147,7 +148,7 @@ def step_seconds(
         seconds = max(seconds, launched) + shard.exchange_seconds(arch, settings, device)
     if settings.divided > 1:
         seconds += divided.exchange_seconds(arch, settings, device)
-    return seconds + BETWEEN
+    return seconds + (BETWEEN_ONCE if settings.head_once else BETWEEN)
 
 
 def _fp8_products(arch: Architecture, settings: Settings, tokens: float, again: float) -> tuple[float, float]:
