@@ -136,7 +136,7 @@ class Shards:
             stream.write_table(table)
         hashes.write_bytes(keys)
         # Or in a container what isn't on disk yet takes all its memory, and all stands still for a minute.
-        with rows.open("rb") as file:
+        with rows.open("rb") as file:  # raw: written here
             os.fsync(file.fileno())
         files = {one.name: checksum(one) for one in (rows, hashes)}
         told.write_text(json.dumps({"files": files, "tally": self.tally.document()}), encoding="utf-8")
