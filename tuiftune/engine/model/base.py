@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tuiftune.engine.training.settings import Settings
 
+LOOKED_AT = 1 << 24  # numbers at once: of a whole table of embeddings the answer takes 2 GiB on a GPU
 SCORE, WRITES = "score.", ("lm_head.", "embed_out.", "output.")  # weights of heads, by what they do
 # Tensors that files of sound models hold and causal language models have no place for: other towers, heads
 # that predict several tokens at once, tables that are computed, and the scales of quantized files.
@@ -265,9 +266,7 @@ def check_loaded(model: Any, loaded: dict[str, Any], base: Base, *, numbers: boo
 
 def check_numbers(model: Any, base: Base) -> None:
     """UserError where a weight, or a scale of a quantized one, is NaN or infinite, or most are 0: by name."""
-    import torch
-
-    broken = [name for name, one in _numbers(model) if not bool(torch.isfinite(one).all())]
+    broken = [name for name, one in _numbers(model) if not finite(one)]
     if broken:
         more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
         raise UserError(
@@ -284,6 +283,13 @@ def check_numbers(model: Any, base: Base) -> None:
             place=base.reference,
             remedy="download the model again: its file has the right length, but was never filled",
         )
+
+
+def finite(one: Any) -> bool:
+    """Whether all of a tensor are numbers, asked without room for a copy of it."""
+    import torch
+
+    return all(bool(torch.isfinite(part).all()) for part in one.detach().flatten().split(LOOKED_AT))
 
 
 def _is_zero(one: Any) -> bool:

@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from tuiftune import paths
 from tuiftune.control_group import memory_available
+from tuiftune.engine.model import base as bases
 from tuiftune.engine.process.faults import NotANumberError
 from tuiftune.engine.techniques import applied
 from tuiftune.engine.techniques.base import RATIO
@@ -170,7 +171,7 @@ class Saving(Mixin):
     def _finite(self) -> bool:
         """Whether what is trained holds numbers only: an update can overflow where the gradient doesn't."""
         trained = [self.local(one.detach()) for one in self.model.parameters() if one.requires_grad]
-        return all(bool(torch.isfinite(one).all()) for one in trained)
+        return all(map(bases.finite, trained))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
