@@ -100,6 +100,13 @@ def test_a_head_that_is_trained_gets_its_gradient() -> None:
     torch.testing.assert_close(*grads)
 
 
+def test_a_batch_in_which_no_token_is_trained_goes_back() -> None:
+    parts = made(tokens=0)
+    found, *_, gradient = told(ours(), parts)
+    assert found.shape == (0,)
+    assert gradient.shape == (0, 24)
+
+
 def test_no_gradient_is_computed_where_none_is_asked_for() -> None:
     parts = made(tokens=40)
     with torch.no_grad(), FlopCounterMode(display=False) as flops:

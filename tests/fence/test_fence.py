@@ -94,7 +94,7 @@ def test_what_the_kernel_takes_is_not_its_own(
 ) -> None:
     """Such as to free memory in a container that is full: a minute of ten million rows' tokenizing."""
     monkeypatch.setattr(limits, "STARVED", 100)
-    fenced().ask(foreign.misbehave, "kernel")
+    assert fenced().ask(foreign.misbehave, "kernel") == "kernel"
 
 
 def test_a_refusal_is_not_the_end(fenced: Make) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents, paths
 from tuiftune.engine.export import merging, shards
+from tuiftune.engine.model import base as bases
 from tuiftune.errors import UserError
 from tuiftune.models import weights
 
@@ -131,7 +132,7 @@ def _as(tensor: Any, one: shards.Planned) -> Any:
 
     dtype = getattr(torch, shards.TORCH[one.dtype])
     made = tensor.to(dtype)
-    if made.is_floating_point() and not bool(torch.isfinite(made).all()):
+    if made.is_floating_point() and not bases.finite(made):
         raise UserError(
             f"{one.name} has values that {shards.TORCH[one.dtype]} cannot hold",
             place="--quantize",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tuiftune import documents, paths
+from tuiftune.engine.model import base as bases
 from tuiftune.engine.model import fp8, fp8_base, nf4
 from tuiftune.engine.training import optimizations, settings
 from tuiftune.errors import UserError
@@ -213,7 +214,7 @@ def _in_16_bit(model: Any, errors: dict[str, float]) -> Callable[[Fp8Linear, Any
         whole = _applied(layer, inputs, layer.original)
         flat = inputs.reshape(-1, layer.in_features)
         product = fp8.multiply(flat, layer.weight.view(fp8.E4M3), layer.scale).reshape(whole.shape)
-        if bool(torch.isfinite(whole).all()):  # else it isn't FP8's fault
+        if bases.finite(whole):  # else it isn't FP8's fault
             off = relative_error(product, whole, layer.bias)
             errors[names[id(layer)]] = max(errors.get(names[id(layer)], 0.0), off)
         return whole

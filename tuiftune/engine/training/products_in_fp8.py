@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from tuiftune.engine.model import base as bases
 from tuiftune.engine.model import fp8_base, nf4_in_fp8
 from tuiftune.engine.training import base_in_fp8
 
@@ -83,7 +84,7 @@ def _noting(layers: Mapping[str, Any], errors: dict[str, float]) -> Iterator[Non
         def compared(layer: Any, inputs: Any, output: Any) -> None:
             with _multiplying({name: layer}, in_fp8=True), torch.no_grad():
                 found = layer.forward(*inputs)
-            if bool(torch.isfinite(output).all()):  # else it isn't FP8's fault
+            if bases.finite(output):  # else it isn't FP8's fault
                 product = found if layer.bias is None else found - layer.bias.to(found.dtype)
                 off = base_in_fp8.relative_error(product, output, layer.bias)
                 errors[name] = max(errors.get(name, 0.0), off)
