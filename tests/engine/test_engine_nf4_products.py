@@ -90,12 +90,29 @@ def test_products_are_those_of_its_four_bits_in_float64_within_their_rounding(ki
 
 def test_both_layouts_and_parts_of_a_weight_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     layer = turned(layer_of(weights("usual")))
-    held = layer.weight.data, *layer.held()
+    held = *layer.held(), OUT
     whole = nf4_in_fp8.in_e4m3(*held).float()
     assert float(whole.abs().max()) == fp8.LARGEST
     monkeypatch.setattr(nf4_in_fp8, "CHUNK", 5 * IN)
     assert torch.equal(nf4_in_fp8.in_e4m3(*held).float(), whole)
     assert torch.equal(nf4_in_fp8.in_e4m3(*held, turned=True).float(), whole.T)
+
+
+def test_weights_are_made_of_nothing_that_anything_else_reads() -> None:
+    """Else a compiler makes one kernel of the weights of two layers, or of one and a gradient's rounding."""
+    values = torch.tensor(nf4.VALUES)
+    one, other = (layer_of(weights("usual")) for _ in range(2))
+    assert nf4_in_fp8.turn(one, values)
+    assert nf4_in_fp8.turn(other, values)
+    made_of = [*one.held(), *other.held(), one.scale, other.scale]
+    assert len({part.untyped_storage().data_ptr() for part in made_of}) == len(made_of)
+    assert torch.equal(nf4_in_fp8._parts(one.table, OUT)[2], one.scale)
+
+
+def test_its_bytes_are_bitsandbytes_own_without_their_class() -> None:
+    layer = turned(layer_of(weights("usual")))
+    assert layer.packed.data_ptr() == layer.weight.data_ptr()
+    assert type(layer.packed) is torch.Tensor
 
 
 def test_compared_it_multiplies_a_part_of_the_tokens_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,8 @@ NF4_CONSTANTS = (
 )  # a uint8 per block of 64, and a float32 per 256 of these (double quantization)
 SCALE_BYTES = 4  # of a row of FP8 weights
 NF4_BLOCK = 64  # weights with one scale; a row whose products are to run in FP8 has whole blocks
+NF4_SHARED = 256 * NF4_BLOCK  # weights whose blocks' maxima share a scale
+FP8_TABLE = 16 + 256 + 1  # numbers of a layer that don't grow with it, where it multiplies in FP8
 FP8_MULTIPLE = 16  # that both sizes of a layer in FP8 have to be of (`torch._scaled_mm`)
 # Optimizers whose states have 8 bits per value, and those whose states may move to RAM.
 EIGHT_BIT = frozenset({"adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit"})
@@ -89,12 +91,23 @@ class Packed:
 def _quantized(arch: Architecture, settings: Settings, quantizable: int) -> tuple[Packed, int]:
     """What is quantized, and the bytes of its constants."""
     if settings.four_bit:
-        return Packed(quantizable, quantizable * NF4_BYTES), int(quantizable * NF4_CONSTANTS)
+        constants = int(quantizable * NF4_CONSTANTS)
+        return Packed(quantizable, quantizable * NF4_BYTES), constants + _tables(arch, settings)
     if not settings.fp8:
         return Packed(0, 0), 0
     shapes = fp8_shapes(arch)
     held = sum(into * out * many for into, out, many in shapes)
     return Packed(held, held), sum(out * many for _, out, many in shapes) * SCALE_BYTES
+
+
+def _tables(arch: Architecture, settings: Settings) -> int:
+    """Bytes of what layers in NF4 keep to multiply in FP8 (`engine/model/nf4_in_fp8.py`)."""
+    if not settings.fp8_compute:
+        return 0
+    return sum(
+        (FP8_TABLE + into * out // NF4_SHARED + 2 * out) * SCALE_BYTES * many
+        for into, out, many in fp8_shapes(arch, nf4=True)
+    )
 
 
 def fp8_shapes(arch: Architecture, *, nf4: bool = False) -> list[tuple[int, int, int]]:

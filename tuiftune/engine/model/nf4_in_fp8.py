@@ -18,6 +18,7 @@ from tuiftune.engine.model.fp8_base import READ_AROUND
 from tuiftune.engine.model.nf4 import BLOCK, VALUES
 from tuiftune.plan.static import FP8_MULTIPLE
 
+CODES = 256  # values of a byte
 NESTED = 256  # blocks whose maxima share one scale (double quantization)
 CHUNK = 1 << 22  # weights that become e4m3 at once where layers aren't compiled
 FORM = "its weight is not stored as bytes of NF4 with double quantization"
@@ -31,11 +32,9 @@ class Nf4InFp8(Linear4bit):
     """
 
     in_fp8: bool | None
+    packed: Any  # the four bits, as plain bytes: operations on bitsandbytes' own class take the host longer
     blocks: Any  # the largest magnitude of each block, as a byte: (blocks,)
-    maxima: Any  # scales of these: (blocks / 256,)
-    code: Any  # what a byte stands for: (256,)
-    middle: Any  # added to it
-    values: Any  # of NF4's four bits: (16,)
+    table: Any  # what a weight in e4m3 is made of in addition: see `_parts`
     scale: Any  # of a row in e4m3: (out, 1)
 
     def forward(self, x: Any) -> Any:
@@ -44,18 +43,18 @@ class Nf4InFp8(Linear4bit):
         kind = x.device.type
         if torch.is_autocast_enabled(kind):
             x = x.to(torch.get_autocast_dtype(kind))
-        held, flat = (self.weight.data, *self.held()), x.reshape(-1, self.in_features)
+        held, flat = self.held(), x.reshape(-1, self.in_features)
         if self.in_fp8 and not torch.is_grad_enabled():  # next to all that fits in training only
-            weight = in_e4m3(*held)
+            weight = in_e4m3(*held, self.out_features)
             found = torch.cat([fp8.multiply(part, weight, self.scale) for part in flat.split(fp8.TOKENS)])
         else:
-            found = _Product.apply(flat, *held)
+            found = _Product.apply(flat, self.scale, *held)
         found = found.reshape(*x.shape[:-1], self.out_features)
         return found if self.bias is None else found + self.bias.to(found.dtype)
 
-    def held(self) -> tuple[Any, ...]:
-        """What its weight in e4m3 is made of, in addition to the four bits."""
-        return self.blocks, self.maxima, self.code, self.middle, self.values, self.scale
+    def held(self) -> tuple[Any, Any, Any]:
+        """What its weight in e4m3 is made of."""
+        return self.packed, self.blocks, self.table
 
 
 def switch(model: Any) -> dict[str, str]:
@@ -93,40 +92,51 @@ def turn(layer: Linear4bit, values: Any) -> bool:
     scale = largest.reshape(rows, -1).amax(1, keepdim=True).clamp(min=fp8.LEAST) / fp8.LARGEST
     layer.__class__ = Nf4InFp8
     layer.in_fp8 = None
+    layer.packed = layer.weight.data.as_subclass(torch.Tensor)
+    parts = (values, state.state2.code, scale.flatten(), state.state2.absmax, state.offset.reshape(1))
     for name, one in (
         ("blocks", state.absmax),
-        ("maxima", state.state2.absmax),
-        ("code", state.state2.code),
-        ("middle", state.offset),
-        ("values", values),
+        ("table", torch.cat([part.float() for part in parts])),
         ("scale", scale),
     ):
         layer.register_buffer(name, one, persistent=False)
     return True
 
 
-def in_e4m3(packed: Any, *held: Any, turned: bool = False) -> Any:
-    """A weight in e4m3, by the scales of its rows: (out, in), or (in, out) where it is turned.
+def _parts(table: Any, rows: int) -> tuple[Any, ...]:
+    """A layer's float32 table: NF4's values (16,), what a byte of a block's maximum stands for (256,), the
+    rows' scales (out, 1), what maxima share (blocks / 256,), and what is added to them (1,).
 
-    `held`: see `Nf4InFp8.held`. Where nothing is compiled, a part of the rows at a time.
+    One tensor, since each that a layer keeps for its backward pass costs the host time; of its own, scales
+    included: a compiler that sees the weights of two layers read the same numbers makes one kernel of both,
+    which took sixteen times as long on an H200 (`benchmarks/speed`).
     """
-    scale = held[-1]
-    rows, width = scale.shape[0], 2 * packed.numel() // scale.shape[0]
+    values, code, scale, maxima, middle = table.split(
+        [len(VALUES), CODES, rows, len(table) - len(VALUES) - CODES - rows - 1, 1]
+    )
+    return values, code, scale[:, None], maxima, middle
+
+
+def in_e4m3(packed: Any, blocks: Any, table: Any, rows: int, *, turned: bool = False) -> Any:
+    """A weight of so many rows in e4m3, by their scales: (out, in), or (in, out) where it is turned.
+
+    Where nothing is compiled, a part of the rows at a time.
+    """
+    width = 2 * packed.numel() // rows
     if torch.compiler.is_compiling() or rows * width <= CHUNK:
-        return _e4m3(packed, held, turned)
+        return _e4m3(packed, blocks, table, rows, turned)
     made = torch.empty((width, rows) if turned else (rows, width), dtype=fp8.E4M3, device=packed.device)
     step = max(1, CHUNK // width)
     for start in range(0, rows, step):
-        part = _e4m3(packed, held, turned, slice(start, start + step))
+        part = _e4m3(packed, blocks, table, rows, turned, slice(start, start + step))
         made[(slice(None), slice(start, start + step)) if turned else slice(start, start + step)] = part
     return made
 
 
-def _e4m3(packed: Any, held: tuple[Any, ...], turned: bool, part: slice = slice(None)) -> Any:
-    *blocks, values, scale = held
-    rows = scale.shape[0]
+def _e4m3(packed: Any, blocks: Any, table: Any, rows: int, turned: bool, part: slice = slice(None)) -> Any:
+    values, code, scale, maxima, middle = _parts(table, rows)
     numbers, scale = packed.reshape(rows, -1, 1)[part], scale[part]
-    share = (_largest(*blocks).reshape(rows, -1)[part] / scale)[:, :, None]
+    share = (_largest(blocks, maxima, code, middle).reshape(rows, -1)[part] / scale)[:, :, None]
     ahead = 4 - 4 * torch.arange(2, device=packed.device, dtype=torch.uint8)  # the first is in the high bits
     if turned:  # from the start, so that a compiler takes neither for a part of the other, and keeps it
         numbers, share = numbers.permute(1, 2, 0), share.permute(1, 2, 0)
@@ -146,12 +156,12 @@ class _Product(torch.autograd.Function):
     """A product with a frozen weight: nothing of the input is kept, nor of the weight in e4m3."""
 
     @staticmethod
-    def forward(ctx: Any, inputs: Any, *held: Any) -> Any:
-        ctx.save_for_backward(*held)
-        return fp8.multiply(inputs, in_e4m3(*held), held[-1])
+    def forward(ctx: Any, inputs: Any, scale: Any, packed: Any, blocks: Any, table: Any) -> Any:
+        ctx.save_for_backward(scale, packed, blocks, table)
+        return fp8.multiply(inputs, in_e4m3(packed, blocks, table, scale.shape[0]), scale)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        held = ctx.saved_tensors
-        gradient = fp8.gradient_by(gradients[0], in_e4m3(*held, turned=True).t(), held[-1])
-        return gradient, *(None,) * len(held)
+        scale, packed, blocks, table = ctx.saved_tensors
+        weight = in_e4m3(packed, blocks, table, scale.shape[0], turned=True)
+        return fp8.gradient_by(gradients[0], weight.t(), scale), None, None, None, None
