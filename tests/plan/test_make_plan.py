@@ -133,30 +133,66 @@ OFFLOADED = {"training__activation_offloading": True}
 IN_FP8 = {"method__technique": "qlora", "training__fp8_compute": True}
 
 
+LORA = {"method__technique": "lora"}
+
+
 @pytest.mark.parametrize(
     ("sets", "rows", "recomputed", "measured"),
     [
-        ({"method__technique": "lora"}, 4, False, 16_254),
-        ({"method__technique": "lora"}, 4, False, 16_483),
-        (IN_FP8, 4, False, 18_876),
-        (IN_FP8 | OFFLOADED, 4, True, 14_027),
-        (IN_FP8 | OFFLOADED, 2, True, 10_793),
-        (IN_FP8 | OFFLOADED, 2, True, 11_070),
-        (IN_FP8 | OFFLOADED, 2, True, 11_489),
-        (FP8, 4, False, 21_962),
-        (FP8, 4, False, 22_081),
-        (FP8, 4, False, 22_322),
-        (FP8, 4, True, 15_907),
-        (FP8 | OFFLOADED, 2, True, 15_815),
+        (LORA, 4, False, (16_190, 16_254, 16_384, 16_483)),
+        (LORA, 2, False, (15_724,)),
+        (LORA, 2, True, (11_222,)),
+        (IN_FP8, 4, False, (21_389,)),
+        (IN_FP8 | OFFLOADED, 4, True, (15_114,)),
+        (FP8, 4, False, (21_845, 21_962, 22_081, 22_141, 22_322)),
+        (FP8, 4, True, (15_663, 15_907)),
     ],
 )
 def test_speed_is_predicted_as_it_was_measured(
-    sets: dict[str, Any], rows: int, recomputed: bool | int, measured: int
+    sets: dict[str, Any], rows: int, recomputed: bool | int, measured: tuple[int, ...]
 ) -> None:
-    """8B shape, 4 rows of 2,048 tokens a step, on H200s (`benchmarks/speed`, n to p)."""
+    """8B shape, 4 rows of 2,048 tokens a step, on H200s (`benchmarks/speed`, n to s)."""
+    for one in measured:
+        assert predicted(sets, rows, recomputed) == pytest.approx(one, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("sets", "rows", "recomputed", "measured"),
+    [
+        (LORA, 1, 2, (10_089,)),
+        (FP8, 2, False, (19_412,)),
+        (FP8, 2, 2, (15_545,)),
+        (FP8, 2, True, (13_653,)),
+        (FP8 | OFFLOADED, 2, True, (12_962, 15_815)),
+        (IN_FP8 | OFFLOADED, 2, True, (12_263,)),
+    ],
+)
+def test_where_the_host_decides_the_slower_one_is_predicted(
+    sets: dict[str, Any], rows: int, recomputed: bool | int, measured: tuple[int, ...]
+) -> None:
+    """A GPU waits for its host to launch the work of few rows, and hosts differ."""
+    for one in measured:
+        assert 0.8 * one < predicted(sets, rows, recomputed) < 1.05 * one
+
+
+def predicted(sets: dict[str, Any], rows: int, recomputed: bool | int) -> float:
     memory = {"training__micro_batch": rows, "training__activation_checkpointing": recomputed}
-    made = plan(**PACKED | {"training__activation_offloading": False} | sets | memory)
-    assert made.speed.tokens_per_second == pytest.approx(measured, rel=0.05)
+    return plan(**PACKED | {"training__activation_offloading": False} | sets | memory).speed.tokens_per_second
+
+
+@pytest.mark.parametrize(
+    ("sets", "rows"),
+    [
+        (LORA, 4),
+        (FP8, 4),
+        (FP8 | {"hardware__memory_limit": "17.95GiB"}, 4),
+        (LORA | {"hardware__memory_limit": "24GiB"}, 2),
+    ],
+)
+def test_no_plan_is_taken_that_only_a_quick_host_makes_fast(sets: dict[str, Any], rows: int) -> None:
+    """On a slow one FP8 made 19,412 tokens/s with 2 rows at a time, and 21,845 with 4."""
+    left = {key: value for key, value in PACKED.items() if key != "training__compile"}
+    assert plan(**left | sets).resolved.training.micro_batch == rows
 
 
 @pytest.mark.parametrize(
@@ -278,9 +314,24 @@ def test_fp8_products_are_refused_where_they_cannot_be(sets: dict[str, Any], gpu
     assert caught.value.remedy
 
 
-def test_of_two_plans_that_fit_the_one_measured_faster_is_taken() -> None:
+def test_of_plans_measured_as_fast_the_one_that_needs_less_is_taken() -> None:
+    """15,663 tokens/s in 13.8 GiB; 15,545 with 2 rows and every second layer recomputed, in 19.8."""
     training = plan(**PACKED | FP8, hardware__memory_limit="24GiB").resolved.training
-    assert (training.micro_batch, training.activation_checkpointing) == (2, 2)
+    assert (training.micro_batch, training.activation_checkpointing) == (4, True)
+
+
+@pytest.mark.parametrize(
+    "facts", [FACTS, DataFacts(2000, 0, 300.0, 700, tuple(range(100, 501, 20)), "counted", "text")]
+)
+def test_another_base_is_offered_with_what_choosing_it_would_plan(facts: DataFacts) -> None:
+    for base, other in (("none", "fp8"), ("fp8", "none")):
+        made = plan(facts=facts, method__technique="lora", model__quantization=base)
+        (offered,) = [one for one in made.alternatives if one.changes == {"model.quantization": other}]
+        chosen = plan(facts=facts, method__technique="lora", model__quantization=other)
+        assert (offered.needs, offered.tokens_per_second) == (
+            chosen.memory.needs,
+            chosen.speed.tokens_per_second,
+        )
 
 
 def test_a_micro_batch_held_back_is_named_for_the_preflight() -> None:

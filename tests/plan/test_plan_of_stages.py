@@ -167,6 +167,7 @@ def test_a_teacher_is_planned_next_to_the_model_that_learns_from_it() -> None:
         "model__base": "Qwen/Qwen3-1.7B",
         "method__max_completion_length": 128,
         "training__micro_batch": 4,
+        "training__activation_checkpointing": True,
     }
     made, larger = (
         plan(**TAUGHT | small | more)  # type: ignore[arg-type]

@@ -122,8 +122,17 @@ def of(
     if device.kind == "cuda" and not model.quantization and copies:
         for changes in _bases(chosen, device):
             technique = changes.get("method.technique", chosen.technique)
-            held = changes["model.quantization"]
-            vary(changes | freed, technique=technique, fp8_compute=False, quantization=held)
+            values = {
+                "technique": technique,
+                "fp8_compute": False,
+                "quantization": changes["model.quantization"],
+            }
+            changes = changes | freed
+            again = _planned(preset.with_values(changes), model, device, lengths, attempts, best, values)
+            if again is None:
+                vary(changes, **values)
+            else:
+                variants.append((changes, again))
     if device.kind == "cuda":
         for one in others_by:
             if one.quantized:
@@ -162,6 +171,24 @@ def of(
     if not best.fits:
         return (*listed[:MOST], *_elsewhere(model, device, best))
     return tuple(listed[:MOST])
+
+
+def _planned(
+    preset: Preset,
+    model: BaseModel,
+    device: Device,
+    lengths: Lengths,
+    attempts: Sequence[Attempt],
+    best: Candidate,
+    values: dict[str, Any],
+) -> Candidate | None:
+    """The plan with another base: the levers that are left open too, since 16 bit and FP8 ask for others."""
+    own = next((one for one in attempts if one.best is best), attempts[-1])
+    base = replace(own.base, **values)
+    space = search.space_of(preset, model.architecture, base, device, lengths)
+    effective = preset.training.effective_batch
+    found = search.candidates(model.architecture, base, space, device, lengths, effective)
+    return search.fastest(found, own.steps)
 
 
 def _bases(chosen: Settings, device: Device) -> list[dict[str, Any]]:

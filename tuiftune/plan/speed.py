@@ -1,8 +1,8 @@
 """Seconds a training step takes, predicted: products, memory traffic, launches, dequantization, padding.
 
 Calibrated on sixteen stacks measured on one H200: the 8B Llama shape, LoRA rank 16, 4 × 2048 tokens a step;
-compiled layers and the host's part again on twelve runs, once logits were computed once and nothing was read
-within a step (`benchmarks/speed`, n to p). Other GPUs scale with the floating point rate and the bandwidth of
+compiled layers and the host's part again on 24 runs, once logits were computed once and nothing was read
+within a step (`benchmarks/speed`, n to s). Other GPUs scale with the floating point rate and the bandwidth of
 their data sheets.
 """
 
@@ -31,7 +31,8 @@ TRAFFIC = {
 OVERHEAD = {"plain": (0.2e-3, 0.3e-3), "liger": (0.2e-3, 0.3e-3), "compile": (0.0, 0.0)}
 # Seconds a micro step in which a GPU waits: rows are collated, the loss is read. Where logits are computed
 # once, nothing is read within a step; elsewhere logits that are computed again are in it, for the 8B shape.
-BETWEEN, BETWEEN_ONCE = 0.017, 0.005
+# Two micro steps of 2 rows took 15 ms longer than one of 4, in 16 bit, on one machine.
+BETWEEN, BETWEEN_ONCE = 0.017, 0.011
 # A product with a frozen weight in FP8 and its roundings, as a multiple of the 16-bit one's rate: forward,
 # and for the input gradient. From two runs on an H200 (8B shape, 8,192 tokens a step: benchmarks/fp8); other
 # GPUs' data sheets promise the same 2× of 16 bit.
@@ -39,19 +40,18 @@ FP8_RATES = (1.73, 2.02)
 EMULATED = 0.25  # of the rate, where FP8 is computed in float32
 ROUND_BYTES = 22.0  # an element that is rounded to FP8, where layers aren't compiled
 DEQUANTIZE_BYTES = 10.0  # a quantized weight and pass
-# The same where it becomes FP8 for its products. Fitted to four runs on H200s (8B shape, kept and
-# recomputed, 2 and 4 rows), with what such products take longer by than those of a base in FP8.
-FP8_DEQUANTIZE_BYTES = 20.5
+# The same where it becomes FP8 for its products: fitted to two runs on an H200 (8B shape, kept and
+# recomputed, 4 rows), with what such products take longer by than those of a base in FP8.
+FP8_DEQUANTIZE_BYTES = 5.0
 CAST_BYTES = 6.0  # a float32 weight and pass: read, and written in 16 bit; backward it is the gradient's
 # Seconds a layer and pass that the host needs at least to launch its work: with adapters, without (not
-# measured). Forward and backward by themselves where the loss is read between them. Hosts differ: of two
-# H200 machines one needed 2.6 and 2.0 ms (plain and compiled layers: `benchmarks/speed/host.py`), the other a
-# quarter more, 0.7 to 0.9 of it for walks through the model. Compiled layers were measured again without.
-LAUNCH = {"plain": (2.4e-3, 1.2e-3), "liger": (2.1e-3, 1.0e-3), "compile": (1.8e-3, 0.35e-3)}
+# measured). Forward and backward by themselves where the loss is read between them. Hosts differ by a quarter
+# and more: these are the slower ones', so that no plan is taken which only a quick host makes fast. Compiled
+# layers: six runs of 1 and 2 rows on one machine (`benchmarks/speed`, q), where others made up to 21 % more.
+LAUNCH = {"plain": (2.4e-3, 1.2e-3), "liger": (2.1e-3, 1.0e-3), "compile": (2.4e-3, 0.35e-3)}
 # The same where layers round to FP8 as well.
-FP8_LAUNCH = {"plain": 5.0e-3, "liger": 5.0e-3, "compile": 2.3e-3}
-NF4_LAUNCH = 1.1e-3  # more, where four bits become FP8 for each product
-RELAUNCH = 1.3  # of a pass, where it is recomputed
+FP8_LAUNCH = {"plain": 5.0e-3, "liger": 5.0e-3, "compile": 3.1e-3}
+NF4_LAUNCH = 0.6e-3  # more, where four bits become FP8 for each product
 VARYING = 1.75  # of a compiled pass, where each batch has another length
 CPU_LAUNCH = 0.4e-3
 STEP_OVERHEAD = 0.0075
@@ -137,7 +137,7 @@ def step_seconds(
         launched += LAUNCH["plain"][1] * settings.teacher.num_layers
     first += before * memory + forward * (1.0 + settings.reference) * arch.num_layers
     rest = compute + memory + overhead - first
-    back = launch * (1.0 + RELAUNCH * recompute)
+    back = launch * (1.0 + recompute)
     copied = offloading.seconds(arch, settings, tokens)
     if settings.head_once:  # nothing is read until the step's end: the host is ahead, or behind throughout
         seconds = max(max(first, copied) + max(rest, copied), launched + back)
