@@ -128,10 +128,7 @@ def of(
                 "quantization": changes["model.quantization"],
             }
             changes = changes | freed
-            again = _planned(preset.with_values(changes), model, device, lengths, attempts, best, values)
-            if again is None:
-                vary(changes, **values)
-            else:
+            if again := _planned(preset.with_values(changes), model, device, lengths, attempts, best, values):
                 variants.append((changes, again))
     if device.kind == "cuda":
         for one in others_by:
@@ -187,8 +184,8 @@ def _planned(
     base = replace(own.base, **values)
     space = search.space_of(preset, model.architecture, base, device, lengths)
     effective = preset.training.effective_batch
-    found = search.candidates(model.architecture, base, space, device, lengths, effective)
-    return search.fastest(found, own.steps)
+    found = tuple(search.candidates(model.architecture, base, space, device, lengths, effective))
+    return search.fastest(found, own.steps) or (search.smallest(found) if found else None)
 
 
 def _bases(chosen: Settings, device: Device) -> list[dict[str, Any]]:
