@@ -143,8 +143,8 @@ def _linear(plan: Plan) -> list[Text]:
     ]
     for other in plan.alternatives:
         speed = f", {other.tokens_per_second:,.0f} tokens/s" if other.tokens_per_second is not None else ""
-        fits = "fits" if other.fits else "does not fit"
-        lines.append(f"alternative: {printable(other.says)}: {fits}, needs {size(other.needs)}{speed}")
+        fits = "fits, " if other.fits else ""  # what doesn't says so itself
+        lines.append(f"alternative: {printable(other.says)}: {fits}needs {size(other.needs)}{speed}")
     return [Text(line) for line in lines]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tuiftune import techniques
@@ -90,14 +91,15 @@ def active_parameters(arch: Architecture) -> int:
     return parameters(arch) - idle
 
 
-def linear_shapes(arch: Architecture) -> list[Linear]:
+@lru_cache(maxsize=64)
+def linear_shapes(arch: Architecture) -> tuple[Linear, ...]:
     """The linear modules inside the layers, by the names the model gives them: (name, in, out, how many).
 
     These are what 4-bit loading reaches: not the embeddings, head, routers or experts (3-D parameters in
     transformers 5; `arch.expert_parameters` counts them).
     """
     if arch.counted:
-        return [shape[:4] for shape in arch.counted.linears]
+        return tuple(shape[:4] for shape in arch.counted.linears)
     hidden, layers = arch.hidden_size, arch.num_layers
     if arch.fused_qkv:
         shapes = [("qkv_proj", hidden, arch.query_size + 2 * arch.kv_size, layers)]
@@ -115,7 +117,7 @@ def linear_shapes(arch: Architecture) -> list[Linear]:
         shapes += _mlp(arch, arch.shared_intermediate_size, arch.moe_layers)
     if arch.shared_gate:
         shapes.append(("shared_expert_gate", hidden, 1, arch.moe_layers))
-    return [(_name(arch, name), into, out, many) for name, into, out, many in shapes]
+    return tuple((_name(arch, name), into, out, many) for name, into, out, many in shapes)
 
 
 # Under `all-linear`, PEFT 0.21 (0.21.0 as 0.21.2, over transformers 5) adapts every expert of a mixture

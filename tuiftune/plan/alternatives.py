@@ -5,20 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from tuiftune import stages, techniques
+from tuiftune.errors import UserError
 from tuiftune.figures import size
 from tuiftune.models import count
-from tuiftune.plan import attention, offloading, search
+from tuiftune.plan import attention, hyperparameters, limits, offloading, search
+from tuiftune.plan.attempt import Attempt, attempt
 from tuiftune.plan.model import Alternative
 from tuiftune.techniques.base import FP8, NF4, NONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tuiftune.data.facts import DataFacts
     from tuiftune.models.reference import BaseModel
-    from tuiftune.plan.attempt import Attempt
     from tuiftune.plan.device import Device
     from tuiftune.plan.padding import Lengths
+    from tuiftune.plan.parallelism import Spread
     from tuiftune.plan.search import Candidate
     from tuiftune.plan.settings import Settings
     from tuiftune.preset.schema import Preset
@@ -49,11 +54,13 @@ def of(
     model: BaseModel,
     device: Device,
     lengths: Lengths,
+    facts: DataFacts | None,
     attempts: Sequence[Attempt],
     others: Sequence[Attempt],
     best: Candidate,
 ) -> tuple[Alternative, ...]:
-    """The neighbors of the chosen plan, one lever at a time; fitting ones first, then by speed.
+    """The neighbors of the chosen plan, one lever at a time, and other techniques and bases with levers of
+    their own; fitting ones first, then by speed.
 
     `others`: the chosen technique on other numbers of GPUs.
     """
@@ -102,38 +109,38 @@ def of(
     room = not moved or (copies and offloading.has_room(model.architecture, other, device))
     if device.kind == "cuda" and chosen.checkpointing is True and room:
         vary({"training.activation_offloading": moved}, activation_offloading=moved)
-    others_by = [one for one in techniques.every().values() if one.compared and (copies or one.shares)]
+    own = next((one for one in attempts if one.best is best), attempts[-1])
+    others_by = [
+        one
+        for one in techniques.every().values()
+        if one.compared and one.key != own.technique.key and (copies or one.shares)
+    ]
     if chosen.divided > 1:
         others_by = []
     asked = preset.model.quantization != techniques.AUTO  # another technique may want another one
     # What is for a 4-bit base alone would be refused over another one.
     freed = {"training.fp8_compute": techniques.AUTO} if preset.training.fp8_compute is True else {}
 
-    def by(technique: Technique, **values: Any) -> None:
+    def planned(changes: dict[str, Any]) -> None:
+        other = _planned(preset, model, own.way, lengths, facts, changes)
+        if other is not None and other.settings != chosen:
+            variants.append((changes, other))
+
+    def by(technique: Technique) -> None:
         changes = {"method.technique": technique.key}
-        vary(
+        planned(
             changes
             | ({"model.quantization": techniques.AUTO} if asked else {})
-            | ({} if technique.base == NF4 else freed),
-            **_technique(technique, chosen),
-            **values,
+            | ({} if technique.base == NF4 else freed)
         )
 
     if device.kind == "cuda" and not model.quantization and copies:
         for changes in _bases(chosen, device):
-            technique = changes.get("method.technique", chosen.technique)
-            values = {
-                "technique": technique,
-                "fp8_compute": False,
-                "quantization": changes["model.quantization"],
-            }
-            changes = changes | freed
-            if again := _planned(preset.with_values(changes), model, device, lengths, attempts, best, values):
-                variants.append((changes, again))
+            planned(changes | freed)
     if device.kind == "cuda":
         for one in others_by:
             if one.quantized:
-                by(one, compile=False)
+                by(one)
     plain_experts = count.adapts_experts(model.architecture, chosen.targets)
     if plain_experts and chosen.adapted and count.has_attention(model.architecture):
         vary({"method.target_modules": "attention"}, targets="attention")
@@ -154,38 +161,46 @@ def of(
     if joinable and lengths.mean < 0.8 * lengths.padded(chosen.micro_batch):
         length = preset.data.max_length
         vary({"data.packing": True}, packing=True, padding_free=False, length=length, attention=joined)
-    variants += [({"hardware.gpus": one.way.gpus}, one.best) for one in others if one.best is not None]
+    ways = [({"hardware.gpus": one.way.gpus}, one.best) for one in others if one.best is not None]
     if not best.fits:
         variants = [(changes, other) for changes, other in variants if other.fits]
         variants += _shorter(preset, model, device, lengths, best)
+    variants.sort(key=_order)
     listed = [
         Alternative(
             changes, _says(changes, other, best), other.fits, other.memory.needs, other.tokens_per_second
         )
-        for changes, other in variants
+        for changes, other in sorted([*variants[: MOST - len(ways)], *ways], key=_order)
     ]
-    listed.sort(key=lambda a: (not a.fits, -(a.tokens_per_second or 0.0)))
-    if not best.fits:
-        return (*listed[:MOST], *_elsewhere(model, device, best))
-    return tuple(listed[:MOST])
+    return tuple(listed) if best.fits else (*listed, *_elsewhere(model, device, best))
+
+
+def _order(variant: tuple[dict[str, Any], Candidate]) -> tuple[bool, float]:
+    """Fitting ones first, then by speed."""
+    return not variant[1].fits, -variant[1].tokens_per_second
 
 
 def _planned(
     preset: Preset,
     model: BaseModel,
-    device: Device,
+    way: Spread,
     lengths: Lengths,
-    attempts: Sequence[Attempt],
-    best: Candidate,
-    values: dict[str, Any],
+    facts: DataFacts | None,
+    changes: dict[str, Any],
 ) -> Candidate | None:
-    """The plan with another base: the levers that are left open too, since 16 bit and FP8 ask for others."""
-    own = next((one for one in attempts if one.best is best), attempts[-1])
-    base = replace(own.base, **values)
-    space = search.space_of(preset, model.architecture, base, device, lengths)
-    effective = preset.training.effective_batch
-    found = tuple(search.candidates(model.architecture, base, space, device, lengths, effective))
-    return search.fastest(found, own.steps) or (search.smallest(found) if found else None)
+    """The plan with another technique or base, which ask for other levers; None where it would be refused."""
+    device, made = way.device, list[Attempt]()
+    try:
+        changed = preset.with_values(changes)
+        names, _, _ = hyperparameters.to_try(changed, model.parameters, device)
+        limits.check(changed, model, device, way.copies, names[0], facts)
+        for technique in names:
+            made.append(attempt(changed, model, way, lengths, facts, technique))
+            if made[-1].best is not None:
+                break
+    except (UserError, ValidationError):
+        return None
+    return made[-1].best or search.smallest(made[-1].found)
 
 
 def _bases(chosen: Settings, device: Device) -> list[dict[str, Any]]:
@@ -197,19 +212,6 @@ def _bases(chosen: Settings, device: Device) -> list[dict[str, Any]]:
         return []
     held = {"model.quantization": FP8}
     return [held if plain == chosen.technique else {"method.technique": plain, **held}]
-
-
-def _technique(technique: Technique, chosen: Settings) -> dict[str, Any]:
-    """What another technique changes: all weights are trained in float32, whatever products run in."""
-    half = chosen.compute_bytes == 2
-    return {
-        "technique": technique.key,
-        "fp8_compute": False,
-        "quantization": technique.base,
-        "adapter_bytes": 4,
-        "weight_bytes": 2 if technique.adapters and half else 4,
-        "autocast": half and not technique.adapters,
-    }
 
 
 def _shorter(

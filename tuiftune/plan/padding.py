@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -35,10 +36,7 @@ class Lengths:
 
     def padded(self, micro_batch: int) -> float:
         """Mean length of a batch of so many random rows, padded to its longest."""
-        if micro_batch == 1:
-            return self.mean
-        spread = [self.at(u ** (1 / micro_batch)) for u in _GRID]
-        return max(self.mean, sum(spread) / _POINTS)
+        return self.mean if micro_batch == 1 else _padded(self, micro_batch)
 
     @property
     def bound(self) -> int:
@@ -65,6 +63,12 @@ class Lengths:
             part = part**self.tail
         length = self.quantiles[low] + part * (self.quantiles[low + 1] - self.quantiles[low])
         return max(1.0, min(float(self.limit), length))
+
+
+@lru_cache(maxsize=1024)
+def _padded(lengths: Lengths, micro_batch: int) -> float:
+    spread = [lengths.at(u ** (1 / micro_batch)) for u in _GRID]
+    return max(lengths.mean, sum(spread) / _POINTS)
 
 
 def as_trained(facts: DataFacts | None, preset: Preset) -> DataFacts | None:

@@ -142,7 +142,7 @@ def make_plan(
         },
         memory=best.memory,
         reasons=tuple(reasons),
-        alternatives=alternatives.of(preset, model, device, lengths, attempts, others, best),
+        alternatives=alternatives.of(preset, model, device, lengths, facts, attempts, others, best),
         speed=Speed(best.tokens_per_second, _speed_basis(device)),
         steps=amount.steps or 0,
         tokens=amount.tokens or 0,

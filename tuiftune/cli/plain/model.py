@@ -108,9 +108,7 @@ class Model(Walk):
     def _alternative(self) -> None:
         assert self._outcome.plan is not None
         others = self._outcome.plan.alternatives
-        choices = {"": "none of these"} | {
-            str(at): other.says + ("" if other.fits else " (does not fit)") for at, other in enumerate(others)
-        }
+        choices = {"": "none of these"} | {str(at): other.says for at, other in enumerate(others)}
         chosen = self._choose("Alternatives", choices, "", "alternative")
         if chosen and self._planned(changed(self.draft, others[int(chosen)].changes)):
             self._tell()
