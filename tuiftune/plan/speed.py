@@ -1,7 +1,7 @@
 """Seconds a training step takes, predicted: products, memory traffic, launches, dequantization, padding.
 
 Calibrated on sixteen stacks measured on one H200: the 8B Llama shape, LoRA rank 16, 4 × 2048 tokens a step;
-compiled layers and the host's part again on 24 runs, once logits were computed once and nothing was read
+compiled layers and the host's part again on 22 runs, once logits were computed once and nothing was read
 within a step (`benchmarks/speed`, n to s). Other GPUs scale with the floating point rate and the bandwidth of
 their data sheets.
 """
