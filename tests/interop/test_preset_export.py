@@ -363,6 +363,22 @@ def test_what_is_off_elsewhere_anyway_is_not_said_to_be_lost(tool: str) -> None:
     assert fates["training.fp8_compute"] == "left out"
 
 
+@pytest.mark.parametrize(("tool", "file"), [("axolotl", "axolotl.yaml"), ("trl", "trl.yaml")])
+@pytest.mark.parametrize("checkpointing", ["auto", True, 2, False])
+def test_offloading_is_asked_for_next_to_checkpointing_only(
+    tool: str, file: str, checkpointing: bool | int | str
+) -> None:
+    """Axolotl refuses a file with the one and without the other; here it is refused when planning."""
+    own = {"model": {"base": "a/b"}, "data": {"train": "r.jsonl"}, "method": {"technique": "lora"}}
+    levers = {"activation_checkpointing": checkpointing, "activation_offloading": True}
+    made = export(Preset.model_validate(own | {"training": levers}), tool)
+    written, fates = yaml.safe_load(made.files[file]), {line.key: line.fate for line in made.lines}
+    assert written["gradient_checkpointing"] is (checkpointing is not False)
+    assert written.get("activation_offloading") is (True if checkpointing is not False else None)
+    told = fates["training.activation_offloading"]
+    assert told == "left out" if checkpointing is False else told != "left out"
+
+
 def test_a_technique_that_becomes_lora_gets_its_learning_rate() -> None:
     own = {"model": {"base": "a/b"}, "data": {"train": "r.jsonl"}, "method": {"technique": "ia3"}}
     written = yaml.safe_load(export(Preset.model_validate(own), "axolotl").files["axolotl.yaml"])

@@ -87,8 +87,12 @@ def checkpointing(out: Outward, to: str = "gradient_checkpointing") -> None:
 
 
 def offloading(out: Outward, to: str) -> None:
-    """Activation offloading, which is off where nothing is said."""
-    if out.get("training.activation_offloading") is True:
+    """Activation offloading, which is off where nothing is said, and nothing without checkpointing."""
+    if out.get("training.activation_offloading") is not True:
+        return
+    if out.preset.training.activation_checkpointing is False:
+        out.leave("training.activation_offloading", "only with activation checkpointing, which is off")
+    else:
         out.carry("training.activation_offloading", to, True, why="on")
 
 
