@@ -15,6 +15,7 @@ from waiting import wait_until
 from tuiftune.jobs import backend, supervisor
 from tuiftune.runs.log.lines import parse_lines
 from tuiftune.runs.state.liveness import status
+from tuiftune.runs.store import control
 from tuiftune.runs.store.registry import register
 from tuiftune.schemas import registry
 
@@ -57,6 +58,24 @@ def test_status_waits_for_the_end_and_no_longer(new_run: NewRun, start: Start, t
     waiting = subprocess.Popen([sys.executable, "-m", "tuiftune", "status", str(run.path), "--wait"])
     backend.stop(run, "the test")
     assert waiting.wait(30) == 4
+
+
+def test_between_a_kill_and_its_record_nobody_takes_it_for_a_crash(
+    new_run: NewRun, start: Start, tmp_path: Path
+) -> None:
+    run = new_run()
+    start(run, "steady")
+    wait_until(lambda: steps(run) > 3)
+    control.note_kill(run, "tuiftune stop --kill (user me)")
+    assert status(run) == "running"
+    assert control.kill(run)
+    told = tuiftune("watch", str(run.path), "--json", cwd=tmp_path)
+    last = json.loads(told.stdout.splitlines()[-1])
+    assert (last["type"], last["state"], last["exit_code"]) == ("end", "killed", 4)
+    assert last["why"] == "killed by tuiftune stop --kill (user me)"
+    assert told.returncode == 4
+    control.clear(run)  # as the next launch does
+    assert status(run) == "died"
 
 
 def test_a_killed_run_is_recorded_with_who_did_it(new_run: NewRun, start: Start, tmp_path: Path) -> None:

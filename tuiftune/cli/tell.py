@@ -62,7 +62,7 @@ def as_json(run: RunDir) -> int:
     except KeyboardInterrupt:
         return 0
     seen = vitals(run)
-    if last.get("type") != "end" and seen.state in ("died", "gone"):
+    if last.get("type") != "end" and seen.state in ("died", "killed", "gone"):
         why = cause(run) if seen.state == "died" else seen.why
         _write({"type": "end", "state": seen.state, "exit_code": seen.exit_code, "why": why, "logged": False})
     return _ending(run, seen)

@@ -66,20 +66,27 @@ BACKEND = Local()
 
 def _killed(run: RunDir, by: str) -> bool:
     """End it at once and record who did: a killed process can't write how it ended."""
-    if not control.kill(run):
-        return False
-    if vitals(run).state == "died":
-        note_killed(run, by)
-    return True
+    control.note_kill(run, _who(by))
+    try:
+        if not control.kill(run):
+            return False
+        if vitals(run).state in ("died", "killed"):  # no end of its own
+            note_killed(run, by)
+        return True
+    finally:
+        control.forget_kill(run)
 
 
 def note_killed(run: RunDir, by: str) -> None:
     """End the log of a killed run."""
-    who = f"{by} ({_user()})"
     writer = EventWriter(run.events_path)
-    writer.emit("control", what="kill", by=who)
-    writer.emit("end", state="killed", exit_code=int(ExitCode.STOPPED), why=f"killed by {who}")
+    writer.emit("control", what="kill", by=_who(by))
+    writer.emit("end", state="killed", exit_code=int(ExitCode.STOPPED), why=f"killed by {_who(by)}")
     writer.close()
+
+
+def _who(by: str) -> str:
+    return f"{by} ({_user()})"
 
 
 def _user() -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiftune import paths
+from tuiftune.errors import ExitCode
 from tuiftune.runs.log.lines import parse_lines, read_tail
 from tuiftune.runs.state.readings import number, text, whole
 from tuiftune.runs.store import control, elsewhere, queue
@@ -94,6 +95,8 @@ def vitals(run: RunDir) -> Vitals:
             return Vitals("running", f"{where}, by its heartbeat", None, silent_for)
         if engine is not None:
             return Vitals("died", f"no heartbeat from {engine.host}", None, silent_for, 1)
+    if (by := control.killed_by(run)) is not None:  # its log will say so at any moment
+        return Vitals("killed", f"killed by {by}", None, silent_for, int(ExitCode.STOPPED))
     return Vitals(
         "died", "the training process exited without a message; see engine.log", None, silent_for, 1
     )

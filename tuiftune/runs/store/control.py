@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tuiftune import documents, paths
@@ -56,6 +57,28 @@ def stop_requested(run: RunDir) -> str | None:
 def clear(run: RunDir) -> None:
     """Forget earlier requests; done at every launch."""
     _stop(run).unlink(missing_ok=True)
+    forget_kill(run)
+
+
+def note_kill(run: RunDir, by: str) -> None:
+    """Say who is about to kill the run: its process is gone before its log can tell. Not on a full disk."""
+    with suppress(OSError):
+        run.control_path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        write_text(_kill(run), by + "\n")
+
+
+def killed_by(run: RunDir) -> str | None:
+    """Who was about to kill this launch of the run, or None."""
+    try:
+        return printable(documents.read_text(_kill(run), MOST_BYTES).strip())
+    except UserError:
+        return None
+
+
+def forget_kill(run: RunDir) -> None:
+    """The log tells of it, or it came to nothing."""
+    with suppress(OSError):
+        _kill(run).unlink(missing_ok=True)
 
 
 def note_submitted(run: RunDir, what: str | None) -> None:
@@ -107,6 +130,10 @@ def kill(run: RunDir) -> bool:
 
 def _kills(run: RunDir) -> Path:
     return run.control_path / "memory_kills"
+
+
+def _kill(run: RunDir) -> Path:
+    return run.control_path / "kill"
 
 
 def _stop(run: RunDir) -> Path:
